@@ -1,0 +1,263 @@
+"""The public functions by name: what the command line calls, one per command.
+
+Environments, workloads and agents are named by specs: `systolic?node_nm=16`, `llama3-8b:decode?batch=8`,
+`genetic?population=128`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archgym.envs import ENVIRONMENTS
+from archgym.envs.evaluator import Evaluator
+from archgym.envs.family import Family
+from archgym.errors import InputError
+from archgym.metrics import metric_names
+from archgym.objective import Objective
+from archgym.spec import option_defaults, parse_options
+from archgym.workloads import Workload
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from archgym.search import Optimum, Progress, SearchResult
+    from archgym.space import DesignSpace, Value
+    from archgym.validation import Check
+
+OnProgress = Callable[["Progress"], None]
+Choices = Mapping[str, "Sequence[Value] | Value"]
+
+
+def evaluator(environment: str = "systolic", workload: str | Workload | None = None) -> Evaluator:
+    """The cost model of an environment spec on a workload (the environment's default when None).
+
+    Raises:
+        UnknownNameError: no such environment, option or workload; InputError: a value that cannot be used.
+    """
+    family, scenario = _family(environment)
+    spec = family.workload if workload is None else workload
+    return Evaluator(family, Workload.load(spec) if isinstance(spec, str) else spec, scenario)
+
+
+def _family(environment: str) -> tuple[Family, dict[str, Any]]:
+    name, mark, query = environment.strip().partition("?")
+    family: Family = ENVIRONMENTS.load(name)
+    return family, parse_options(name, query, option_defaults(family.technology)) if mark else {}
+
+
+def objective_of(
+    family: Family, expressions: Sequence[str] = (), constraints: Sequence[str] | None = None, reward: str = "log"
+) -> Objective:
+    """An objective over a family's metrics; the family's own where nothing is given.
+
+    Raises:
+        InputError: an expression or constraint that cannot be read or met, or an unknown metric.
+    """
+    bounds = family.constraints if constraints is None else constraints
+    objective = Objective(list(expressions) or family.objective, bounds, reward)
+    objective.check([metric.name for metric in family.metrics])
+    return objective
+
+
+def make(
+    environment: str = "systolic",
+    workload: str | Workload | None = None,
+    objective: Sequence[str] = (),
+    constraints: Sequence[str] | None = None,
+    mode: str = "propose",
+    num_envs: int | None = None,
+) -> gymnasium.Env[Any, Any] | gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """A Gymnasium environment, or the native vector environment when `num_envs` is given; see archgym.envs.base."""
+    from archgym.envs.base import ArchGymEnv, ArchGymVectorEnv
+
+    family, scenario = _family(environment)
+    judged = objective_of(family, objective, constraints)
+    if num_envs is None:
+        return ArchGymEnv(family, workload, judged, mode=mode, scenario=scenario)
+    return ArchGymVectorEnv(num_envs, family, workload, judged, mode=mode, scenario=scenario)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One design on one workload.
+
+    Attributes:
+        environment, workload: canonical specs.
+        design: plain values.
+        metrics: by name; empty when infeasible.
+        feasible, why: the reason code's text.
+        operators: one row per merged operator with its cost, its share of the latency and its bottleneck.
+    """
+
+    environment: str
+    workload: str
+    design: dict[str, Value]
+    metrics: dict[str, float]
+    feasible: bool
+    why: str
+    operators: list[dict[str, Any]]
+
+
+def evaluate(
+    design: str | Mapping[str, Any] | Sequence[str],
+    environment: str = "systolic",
+    workload: str | Workload | None = None,
+) -> Evaluation:
+    """Evaluate a design.
+
+    Args:
+        design: values by parameter, or one or several of: preset name, path of a JSON file (a design, or a run's
+            result.json), JSON text, `parameter=value`; later ones override earlier ones.
+        environment: a preset brings its own scenario unless options are given here.
+        workload: the environment's default when None.
+
+    Raises:
+        InputError: something is unknown, missing, unreadable or of the wrong type.
+    """
+    family, scenario = _family(environment)
+    values, preset_scenario = _design_values(family, [design] if isinstance(design, str | Mapping) else design)
+    spec = family.workload if workload is None else workload
+    model = Evaluator(
+        family, Workload.load(spec) if isinstance(spec, str) else spec, dict(preset_scenario) | dict(scenario)
+    )
+    record = family.space.design(values)
+    metrics = model.evaluate_designs(record)
+    feasible = bool(metrics.feasible[0])
+    return Evaluation(
+        environment=model.name,
+        workload=model.workload.name,
+        design=family.space.values(record)[0],
+        metrics={name: float(metrics[name][0]) for name in metric_names(metrics)} if feasible else {},
+        feasible=feasible,
+        why=model.why(int(metrics.why[0])),
+        operators=model.breakdown(record) if feasible else [],
+    )
+
+
+def _design_values(
+    family: Family, parts: Sequence[str | Mapping[str, Any]]
+) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Values of all parts, later ones first in rank, and the scenario of the last preset named."""
+    values: dict[str, Any] = {}
+    scenario: Mapping[str, Any] = {}
+    for part in parts:
+        if isinstance(part, Mapping):
+            values |= part
+        elif part.lstrip().startswith("{"):
+            values |= _json_design(part, "the JSON design")
+        elif "=" in part:
+            name, _, text = part.partition("=")
+            values[name.strip()] = text.strip()
+        elif part in family.presets or not (Path(part).exists() or part.endswith(".json")):
+            preset = family.preset(part)
+            values |= preset.values
+            scenario = preset.scenario
+        else:
+            values |= _read_design(Path(part))
+    return values, scenario
+
+
+def _read_design(path: Path) -> dict[str, Any]:
+    path = path / "result.json" if path.is_dir() else path
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    return _json_design(text, str(path))
+
+
+def _json_design(text: str, what: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{what} is not valid JSON: {error}") from None
+    if isinstance(values, dict) and "best" in values:
+        values = values["best"]
+    if not isinstance(values, dict):
+        raise InputError(f"{what} holds no design: an object of parameter names and values is needed")
+    return values
+
+
+def restrict(family: Family, choices: Choices | None) -> DesignSpace:
+    """The family's space with some parameters held to the given choices.
+
+    Raises:
+        InputError: unknown parameter, or a value that is no choice of it.
+    """
+    return family.space.restrict(**dict(choices or {}))
+
+
+def search(
+    environment: str = "systolic",
+    workload: str | Workload | None = None,
+    agent: str = "ppo",
+    objective: Sequence[str] = (),
+    constraints: Sequence[str] | None = None,
+    budget: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    choices: Choices | None = None,
+    reward: str = "log",
+    on_progress: OnProgress | None = None,
+) -> SearchResult:
+    """Search for the design that minimises an objective; see archgym.search.search for the result and errors.
+
+    Args:
+        environment, workload, agent: specs; the environment's default workload when None.
+        objective: expressions to minimise, several for a Pareto front; the environment's own when empty.
+        constraints: e.g. `["area_mm2<=50"]`; the environment's own when None.
+        budget: designs to evaluate; the agent's own when None.
+        seed: of the agent.
+        out: run directory; None keeps everything in memory.
+        choices: parameters held to some of their choices.
+        reward: what learning agents are paid, a name in archgym.objective.REWARDS.
+        on_progress: called about ten times a second.
+    """
+    from archgym.search.loop import search as search_loop
+
+    model = evaluator(environment, workload)
+    judged = objective_of(model.family, objective, constraints, reward)
+    space = restrict(model.family, choices)
+    return search_loop(model, judged, agent, budget, seed, out, space=space, on_progress=on_progress)
+
+
+def optimum(
+    environment: str = "systolic",
+    workload: str | Workload | None = None,
+    objective: Sequence[str] = (),
+    constraints: Sequence[str] | None = None,
+    choices: Choices | None = None,
+    on_progress: OnProgress | None = None,
+) -> Optimum:
+    """The true optimum, by enumeration on all cores; arguments as `search`. Cached."""
+    from archgym.search.optimum import optimum as enumerate_all
+
+    model = evaluator(environment, workload)
+    judged = objective_of(model.family, objective, constraints)
+    return enumerate_all(model, judged, restrict(model.family, choices), on_progress=on_progress)
+
+
+def validate(environment: str = "systolic", reference: str | Path | None = None) -> list[Check]:
+    """Hold an environment's cost model against published values.
+
+    Args:
+        environment: registry name.
+        reference: folder with other projects' data, for checks that need it.
+
+    Raises:
+        InputError: unknown environment, one without validation, or an unreadable folder.
+    """
+    family, _ = _family(environment)
+    if not family.validation:
+        raise InputError(f"environment {family.name!r} brings no validation")
+    folder = None if reference is None else Path(reference)
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"the reference folder {folder} does not exist")
+    module, _, function = family.validation.partition(":")
+    checks: list[Check] = getattr(importlib.import_module(module), function)(folder)
+    return checks

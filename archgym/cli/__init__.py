@@ -1,0 +1,59 @@
+"""The command line: options in, one public function per command, tables out. No logic."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+from archgym.errors import ArchGymError
+
+app = typer.Typer(
+    name="archgym",
+    help="Find accelerator designs by machine learning.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from archgym import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+from archgym.cli import evaluate, listing, search, validate  # noqa: E402, F401 (their commands join the app)
+
+
+def main() -> None:
+    """Run the command line; every error is one line on stderr and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code or 0)
+    except TyperException as error:  # a wrong option or argument
+        sys.exit(_fail(getattr(error, "format_message", error.__str__)()))
+    except ArchGymError as error:
+        sys.exit(_fail(str(error)))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except BrokenPipeError:  # `archgym ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _fail(message: str) -> int:
+    typer.echo("archgym: " + " ".join(message.split()), err=True)
+    return 2

@@ -1,0 +1,133 @@
+"""How values look: SI prefixes, tables, progress. Fits 80 columns and reads without colour."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from archgym.envs.family import Family
+    from archgym.search import Progress as Standing
+    from archgym.space import Value
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_PREFIXED = ("s", "J", "W", "B")  # units that take SI prefixes
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with four digits and its unit: `0.129 ms`, `96.9 mm2`, `34.6 %`."""
+    if unit == "1":
+        return f"{100 * value:.1f} %"
+    if unit not in _PREFIXED or value == 0 or not math.isfinite(value):
+        return f"{value:,.4g} {unit}".strip()
+    power = min(max(3 * math.floor(math.log10(abs(value)) / 3), min(_PREFIXES)), max(_PREFIXES))
+    return f"{value / 10.0**power:.4g} {_PREFIXES[power]}{unit}"
+
+
+def json_out(value: Any) -> None:
+    """Print JSON for scripts; NaN and infinity, which JSON lacks, become null."""
+    print(json.dumps(_finite(value), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Print a table; `right` lists the columns of numbers."""
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        grid.add_column(column, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    out.print(grid)
+    out.print()
+
+
+def design_table(title: str, family: Family, design: Mapping[str, Value]) -> None:
+    """The parameters of a design with units."""
+    rows = [(p.name, f"{design[p.name]} {p.unit}".strip(), p.doc) for p in family.space.parameters]
+    table(title, ("parameter", "value", "meaning"), rows)
+
+
+def metrics_table(family: Family, metrics: Mapping[str, float]) -> None:
+    """What a design achieves: its totals, then the shares of energy and area."""
+    parts = ("energy_", "area_")
+    totals = [m for m in family.metrics if not (m.name.startswith(parts) and m.name not in ("energy_j", "area_mm2"))]
+    table(
+        "Metrics", ("metric", "value", "meaning"), [(m.name, quantity(metrics[m.name], m.unit), m.doc) for m in totals]
+    )
+    rows = []
+    for total, prefix in (("energy_j", "energy_"), ("area_mm2", "area_")):
+        for metric in family.metrics:
+            if metric.name.startswith(prefix) and metric.name != total:
+                value = metrics[metric.name]
+                rows.append((metric.name, quantity(value, metric.unit), f"{100 * value / metrics[total]:.1f} %"))
+    table("Breakdown", ("component", "value", "share"), rows, right=(2,))
+
+
+def operators_table(rows: Sequence[Mapping[str, Any]], at_most: int | None = None) -> None:
+    """The operators of a workload by latency, with their bottleneck; the first `at_most`."""
+    total = sum(row["latency_s"] for row in rows)
+    listed = sorted(rows, key=lambda row: -row["latency_s"])[:at_most]
+    cells = [
+        (
+            row["operator"],
+            quantity(row["latency_s"], "s"),
+            f"{100 * row['latency_s'] / total:.1f} %",
+            f"{row['macs'] / 1e6:,.1f}",
+            quantity(row["dram_bytes"], "B"),
+            row["bottleneck"],
+        )
+        for row in listed
+    ]
+    title = f"Operators ({len(listed)} of {len(rows)} by latency)" if len(listed) < len(rows) else "Operators"
+    table(title, ("operator", "latency", "share", "MMACs", "off-chip", "bottleneck"), cells, right=(1, 2, 3, 4))
+
+
+@contextlib.contextmanager
+def progress(what: str, quiet: bool) -> Iterator[Callable[[Standing], None] | None]:
+    """A progress bar on stderr with designs/s, best so far and time left; None when quiet."""
+    if quiet:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=12),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]} designs/s  best {task.fields[best]} "),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task(what, total=None, rate="-", best="-")
+
+        def show(now: Standing) -> None:
+            best = f"{now.best:.4g}" if math.isfinite(now.best) else "-"
+            rate = f"{now.designs_per_s:,.0f}"
+            bar.update(task, total=now.budget, completed=now.evaluated, rate=rate, best=best)
+
+        yield show
+
+
+def log_to_stderr() -> None:
+    """Show what the library logs (the one line at the first compilation)."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("archgym: %(message)s"))
+    logger = logging.getLogger("archgym")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)

@@ -1,0 +1,10 @@
+"""Accelerator families and their Gymnasium environments."""
+
+from archgym.registry import Entry, Registry
+
+ENVIRONMENTS = Registry(
+    "environment",
+    {
+        "systolic": Entry("archgym.envs.systolic:SYSTOLIC", "systolic arrays with shared SRAM and off-chip memory"),
+    },
+)

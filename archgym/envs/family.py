@@ -1,0 +1,85 @@
+"""What an accelerator family is: the one object that an environment package defines.
+
+A family is a design space, metrics, presets and a cost module. The cost module supplies these names, all pure and
+compilable by Numba (`numba.extending.register_jitable` keeps them callable as plain Python):
+
+    budget(design, technology) -> Budget              per-design parts: areas, unit energies, `why` (0 = feasible)
+    cost(design, operator, technology, budget)        -> LayerCost of one occurrence of an operator
+    LayerCost                                         NamedTuple; `why` first, the other fields add up over operators
+    metrics(design, technology, budget, total)        -> NamedTuple with the fields of Family.metrics, for the network
+
+`design` and `operator` are records (see space.py and workloads/operators.py), `technology` a record of constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from archgym.errors import unknown
+from archgym.metrics import Metric
+from archgym.space import DesignSpace, Value
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published machine: plain values of every parameter, the scenario it was built under, and its source."""
+
+    values: Mapping[str, Value]
+    source: str
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)  # one object per family: compared and hashed by identity
+class Family:
+    """An accelerator family.
+
+    Attributes:
+        name: registry name (`systolic`).
+        title: name in the Gymnasium id (`Systolic` in `archgym/Systolic-v0`).
+        version: of the numbers; changed numbers mean a new version.
+        space: the parameter table.
+        metrics: the columns of an evaluation.
+        reasons: text of each `why` code; reasons[0] stands for feasible.
+        cost: module with budget, cost, LayerCost and metrics.
+        technology: builds the record of constants from scenario options; its keyword parameters and defaults are the
+            options a user can set (`systolic?node_nm=16`).
+        presets: published machines.
+        bottleneck: names what limits an operator, from its LayerCost.
+        workload, objective, constraints: what is searched when the user says nothing.
+        validation: `"module:function"` that takes a folder of reference data, or None, and returns Checks.
+    """
+
+    name: str
+    title: str
+    version: int
+    space: DesignSpace
+    metrics: tuple[Metric, ...]
+    reasons: tuple[str, ...]
+    cost: ModuleType
+    technology: Callable[..., np.record]
+    presets: Mapping[str, Preset]
+    bottleneck: Callable[[Any], str]
+    workload: str
+    objective: str
+    constraints: tuple[str, ...] = ()
+    validation: str = ""
+
+    @property
+    def gymnasium_id(self) -> str:
+        """Gymnasium id, e.g. `archgym/Systolic-v0`."""
+        return f"archgym/{self.title}-v{self.version}"
+
+    def preset(self, name: str) -> Preset:
+        """A published machine by name.
+
+        Raises:
+            UnknownNameError: with the allowed names and the nearest match.
+        """
+        if name not in self.presets:
+            raise unknown("preset", name, self.presets)
+        return self.presets[name]

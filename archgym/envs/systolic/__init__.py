@@ -1,0 +1,23 @@
+"""Systolic arrays: `archgym/Systolic-v0`."""
+
+from archgym.envs.family import Family
+from archgym.envs.systolic import cost
+from archgym.envs.systolic.space import METRICS, PRESETS, REASONS, SPACE
+from archgym.envs.technology import scenario
+
+SYSTOLIC = Family(
+    name="systolic",
+    title="Systolic",
+    version=0,
+    space=SPACE,
+    metrics=METRICS,
+    reasons=REASONS,
+    cost=cost,
+    technology=scenario,
+    presets=PRESETS,
+    bottleneck=cost.bottleneck,
+    workload="resnet50",
+    objective="latency_s*energy_j",
+    constraints=("area_mm2<=100",),
+    validation="archgym.envs.systolic.validation:validate",
+)

@@ -1,0 +1,143 @@
+"""What a systolic design costs whatever it runs: areas, leakage, energy per action, feasibility.
+
+All functions are pure and run as plain Python or compiled; constants come from technology.py.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba.extending import register_jitable
+
+from archgym.envs.technology import (
+    ADD_UM2_PER_BIT,
+    CELL_DENSITY,
+    MULTIPLY_8BIT_UM2,
+    MULTIPLY_AREA_EXPONENT,
+    REGISTER_UM2_PER_BIT,
+    SMALLEST_BANK_KIB,
+    VECTOR_LANE_UM2,
+    VOLTAGE_STEPS,
+)
+
+OS, WS, IS = 0, 1, 2  # codes of the dataflow parameter
+SERIAL, OVERLAPPED = 0, 1  # codes of the fold_overlap parameter
+FEASIBLE, CLOCK_TOO_FAST, SRAM_TOO_SMALL, ACCUMULATOR_OVERFLOW = 0, 1, 2, 3  # codes of REASONS
+
+
+class Budget(NamedTuple):
+    """What a design costs whatever it runs: areas in mm2, leakage in W, energies in J, half-buffer sizes in bytes."""
+
+    why: int
+    area_array_mm2: float
+    area_sram_mm2: float
+    area_vector_mm2: float
+    area_memory_phy_mm2: float
+    leakage_w: float
+    mac_j: float
+    ifmap_j_per_byte: float
+    filter_j_per_byte: float
+    ofmap_j_per_byte: float
+    vector_j: float
+    memory_j_per_byte: float
+    memory_s_per_byte: float
+    cycle_s: float
+    vector_s_per_op: float
+    half_ifmap_bytes: float
+    half_filter_bytes: float
+    half_ofmap_bytes: float
+
+
+@register_jitable
+def bank_kib(kib, ports_bits):
+    """Size of a bank of a buffer split into the 64-bit wide banks that feed `ports_bits` of the array's edge."""
+    return kib / max(np.ceil(ports_bits / 64.0), 1.0)
+
+
+@register_jitable
+def sram_j_per_byte(kib, technology):
+    """Energy of a byte read or written in a 64-bit wide bank [TPUv4i].
+
+    Between 8 KiB, 32 KiB and 1 MiB (and beyond) energy is a power of the bank's size through the table's points.
+    """
+    if kib < 32.0:
+        ratio = technology.sram_32kib_pj_per_bit / technology.sram_8kib_pj_per_bit
+        pj = technology.sram_32kib_pj_per_bit * (kib / 32.0) ** (math.log(ratio) / math.log(4.0))
+    else:
+        ratio = technology.sram_1mib_pj_per_bit / technology.sram_32kib_pj_per_bit
+        pj = technology.sram_32kib_pj_per_bit * (kib / 32.0) ** (math.log(ratio) / math.log(32.0))
+    return pj * 8e-12
+
+
+@register_jitable
+def pe_um2(design):
+    """Area of a processing element at 45 nm before scaling: multiplier, adder, registers.
+
+    Registers: two operands and the partial sum; overlapped folds double the stationary one (accumulator for os).
+    """
+    bits, accumulator = design.operand_bits, design.accumulator_bits
+    registers = 2 * bits + accumulator
+    if design.fold_overlap == OVERLAPPED:
+        registers += accumulator if design.dataflow == OS else bits
+    multiplier = MULTIPLY_8BIT_UM2 * (bits / 8) ** MULTIPLY_AREA_EXPONENT
+    return (multiplier + ADD_UM2_PER_BIT * accumulator + REGISTER_UM2_PER_BIT * registers) / CELL_DENSITY
+
+
+@register_jitable
+def supply_ratio(clock_ghz, technology):
+    """Supply / nominal supply needed for a clock, read from the table of `technology`."""
+    position = min(clock_ghz / technology.fastest_clock_ghz, 1.0) * VOLTAGE_STEPS
+    step = min(int(position), VOLTAGE_STEPS - 1)
+    low, high = technology.voltage_ratio[step], technology.voltage_ratio[step + 1]
+    return low + (high - low) * (position - step)
+
+
+@register_jitable
+def budget(design, technology):
+    """Areas, leakage and unit energies of a design. Dynamic energy scales with V^2, leakage with V."""
+    bits, accumulator = design.operand_bits, design.accumulator_bits
+    ratio = supply_ratio(design.clock_ghz, technology)
+    dynamic = ratio * ratio
+    um2_to_mm2 = 1e-6 * technology.logic_area_scale
+    pes = design.array_rows * design.array_columns * design.arrays
+    area_array = pes * pe_um2(design) * um2_to_mm2
+    area_vector = design.vector_lanes * VECTOR_LANE_UM2 / CELL_DENSITY * um2_to_mm2
+    kib = design.ifmap_sram_kib + design.filter_sram_kib + design.ofmap_sram_kib
+    area_sram = kib * 8192.0 * technology.sram_um2_per_bit * 1e-6
+    memory = int(design.memory)
+    mac_pj = (
+        technology.multiply_pj_per_bit2 * bits * bits
+        + technology.multiply_pj_per_bit * bits
+        + technology.add_pj_per_bit * accumulator
+    )
+    edge = design.arrays * bits
+    ifmap_bank = bank_kib(design.ifmap_sram_kib, design.array_rows * edge)
+    filter_bank = bank_kib(design.filter_sram_kib, design.array_columns * edge)
+    ofmap_bank = bank_kib(design.ofmap_sram_kib, design.array_columns * design.arrays * accumulator)
+    why = FEASIBLE
+    if design.clock_ghz > technology.fastest_clock_ghz:
+        why = CLOCK_TOO_FAST
+    elif min(ifmap_bank, filter_bank, ofmap_bank) < SMALLEST_BANK_KIB:
+        why = SRAM_TOO_SMALL
+    return Budget(
+        why=why,
+        area_array_mm2=area_array,
+        area_sram_mm2=area_sram,
+        area_vector_mm2=area_vector,
+        area_memory_phy_mm2=technology.memory_phy_mm2[memory],
+        leakage_w=technology.leakage_w_per_mm2 * (area_array + area_sram + area_vector) * ratio,
+        mac_j=mac_pj * dynamic * 1e-12,
+        ifmap_j_per_byte=dynamic * sram_j_per_byte(ifmap_bank, technology),
+        filter_j_per_byte=dynamic * sram_j_per_byte(filter_bank, technology),
+        ofmap_j_per_byte=dynamic * sram_j_per_byte(ofmap_bank, technology),
+        vector_j=technology.vector_pj * dynamic * 1e-12,
+        memory_j_per_byte=technology.memory_j_per_byte[memory],
+        memory_s_per_byte=1.0 / technology.memory_bytes_per_s[memory],
+        cycle_s=1e-9 / design.clock_ghz,
+        vector_s_per_op=1e-9 / (design.clock_ghz * design.vector_lanes),
+        half_ifmap_bytes=design.ifmap_sram_kib * 512.0,
+        half_filter_bytes=design.filter_sram_kib * 512.0,
+        half_ofmap_bytes=design.ofmap_sram_kib * 512.0,
+    )

@@ -1,0 +1,291 @@
+"""Cost of one operator on a systolic array, in closed form.
+
+Compute cycles and SRAM words are those of SCALE-Sim 3.0.0 for stationary operands loaded between folds
+(`fold_overlap` serial) and follow TPU v1 (arXiv 1704.04760, section 2) where the next tile is shifted in behind the
+current one (overlapped). All functions are pure and run as plain Python or compiled; sizes are float64 counts.
+
+With (Sr, Sc, T) the dimensions laid over rows, columns and time, os = (M, N, K), ws = (K, N, M), is = (K, M, N).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba.extending import register_jitable
+
+from archgym.envs.systolic.budget import (
+    ACCUMULATOR_OVERFLOW,
+    FEASIBLE,
+    IS,
+    OS,
+    OVERLAPPED,
+    WS,
+    budget,
+)
+from archgym.workloads.operators import WEIGHT_A, WEIGHT_B
+
+__all__ = ["LayerCost", "Metrics", "bottleneck", "budget", "cost", "metrics"]
+
+
+class LayerCost(NamedTuple):
+    """Cost of one occurrence of an operator. `shift_s` is the time the array waits for a tile to be shifted in."""
+
+    why: int
+    latency_s: float
+    compute_s: float
+    memory_s: float
+    vector_s: float
+    shift_s: float
+    macs: float
+    sram_bytes: float
+    dram_bytes: float
+    energy_mac_j: float
+    energy_sram_j: float
+    energy_vector_j: float
+    energy_dram_j: float
+
+
+@register_jitable
+def folds_of(dataflow, m, k, n, rows, columns):
+    """Folds over rows and columns and the streamed length: (Fr, Fc, Sc, T); SCALE-Sim, arXiv 1811.02883, eq. 1-3."""
+    if dataflow == OS:
+        return np.ceil(m / rows), np.ceil(n / columns), n, k
+    if dataflow == WS:
+        return np.ceil(k / rows), np.ceil(n / columns), n, m
+    return np.ceil(k / rows), np.ceil(m / columns), m, n
+
+
+@register_jitable
+def fold_cycles(dataflow, overlap, rows, columns, streamed):
+    """Cycles of one fold, and cycles once per operator to fill the first fold and drain the last.
+
+    Serial (SCALE-Sim): R + C + T - 2 for os, 2R + C + T - 2 for ws and is, whose stationary tile takes R to load.
+    Overlapped (TPU v1): a second set of registers per PE lets folds follow each other every max(T, R) cycles.
+    """
+    load = 0.0 if dataflow == OS else rows
+    edge = load + rows + columns - 2
+    if overlap == OVERLAPPED:
+        return max(streamed, rows), edge
+    return streamed + edge, 0.0
+
+
+@register_jitable
+def time_tiles(dataflow, fr, columns, sc, streamed, accumulator_bytes, half_ofmap_bytes):
+    """Tiles of the streamed dimension, so that partial sums of one column fold stay in half the ofmap buffer.
+
+    TPU v1 keeps 2048 of its 4096 accumulator rows per half for this reason. One K fold leaves nothing to accumulate.
+    """
+    if dataflow == OS or fr <= 1:
+        return 1.0
+    return min(max(np.ceil(streamed * min(sc, columns) * accumulator_bytes / half_ofmap_bytes), 1.0), streamed)
+
+
+@register_jitable
+def sram_words(dataflow, m, k, n, fr, fc, tiles):
+    """Words (ifmap read, filter read, ofmap written) of the three SRAMs; equal to SCALE-Sim at tiles = 1.
+
+    SCALE-Sim adds Fr*Fc*(R+C) ofmap writes for os, the idle cycles of its own drain trace: left out here.
+    """
+    if dataflow == OS:
+        return fc * m * k, fr * k * n, m * n
+    if dataflow == WS:
+        return fc * m * k, k * n * tiles, fr * m * n
+    return m * k * tiles, fc * k * n, fr * m * n
+
+
+@register_jitable
+def loads_of(dataflow, a_bytes, b_bytes, slice_bytes, fr, fc, tiles, half_ifmap, half_filter):
+    """How often each input crosses the chip boundary: (A, B). Order of loops: column folds outside, row folds inside.
+
+    An operand that fits in half its double buffer is read once. `slice_bytes` is the slice of the stationary or
+    reused operand that one column fold needs: for os B is re-read once per row fold unless its slice stays.
+    """
+    if dataflow == OS:
+        return (1.0 if a_bytes < half_ifmap else fc), (1.0 if slice_bytes < half_filter else fr)
+    if dataflow == WS:
+        return (1.0 if a_bytes < half_ifmap else fc), (1.0 if slice_bytes < half_filter else tiles)
+    return (1.0 if slice_bytes < half_ifmap else tiles), (1.0 if b_bytes < half_filter else fc)
+
+
+@register_jitable
+def overlapped(compute, moved, prefetched, time_per_byte):
+    """Time of computing on double-buffered data: what was not prefetched must arrive meanwhile. Any unit of time."""
+    return max(compute, max(moved - prefetched, 0.0) * time_per_byte)
+
+
+@register_jitable
+def off_chip_bytes(operator, budget, tile_bytes, loads_a, loads_b):
+    """Bytes of A, B and the output that cross the chip boundary.
+
+    Weights and external tensors always do. Another activation stays on chip between its producer and its consumer
+    when it fits in half the ifmap buffer: the same rule for both, so nothing is read that was not written.
+    """
+    a, b, out = 0.0, 0.0, 0.0
+    if operator.a_external or operator.weight == WEIGHT_A or operator.a_bytes > budget.half_ifmap_bytes:
+        a = operator.a_bytes * loads_a
+    if operator.weight == WEIGHT_B:
+        b = max(tile_bytes, operator.b_bytes) * loads_b
+    elif operator.b_external or operator.b_bytes > budget.half_ifmap_bytes:
+        b = operator.b_bytes * loads_b
+    if operator.out_external or operator.out_bytes > budget.half_ifmap_bytes:
+        out = operator.out_bytes
+    return a, b, out
+
+
+@register_jitable(inline="always")  # 1.5 times faster: LLVM would call it and copy the budget
+def cost(design, operator, technology, budget):
+    """LayerCost of one occurrence of `operator`; `budget` is that of the same design."""
+    if operator.k > 0:
+        return _matrix_cost(design, operator, budget)
+    a, b, out = off_chip_bytes(operator, budget, 0.0, 1.0, 1.0)
+    moved = a + b + out
+    sram = operator.a_bytes + operator.b_bytes + operator.out_bytes
+    vector_s = operator.vector_ops * budget.vector_s_per_op
+    memory_s = moved * budget.memory_s_per_byte
+    return LayerCost(
+        why=FEASIBLE,
+        latency_s=max(vector_s, memory_s),
+        compute_s=0.0,
+        memory_s=memory_s,
+        vector_s=vector_s,
+        shift_s=0.0,
+        macs=0.0,
+        sram_bytes=sram,
+        dram_bytes=moved,
+        energy_mac_j=0.0,
+        energy_sram_j=(sram + moved) * budget.ifmap_j_per_byte,
+        energy_vector_j=operator.vector_ops * budget.vector_j,
+        energy_dram_j=moved * budget.memory_j_per_byte,
+    )
+
+
+@register_jitable(inline="always")
+def _matrix_cost(design, operator, budget):
+    dataflow, rows, columns = design.dataflow, design.array_rows, design.array_columns
+    m, k, n = operator.m, operator.k, operator.n
+    products = operator.batch * operator.groups
+    accumulator_bytes = design.accumulator_bits / 8
+
+    # Operands wider than the multipliers take several passes, as 16-bit data on TPU v1 (section 2).
+    passes_a = np.ceil(operator.a_bits / design.operand_bits)
+    passes_b = np.ceil(operator.b_bits / design.operand_bits)
+    passes = passes_a * passes_b
+
+    fr, fc, sc, streamed = folds_of(dataflow, m, k, n, rows, columns)
+    tiles = time_tiles(dataflow, fr, columns, sc, streamed, accumulator_bytes, budget.half_ofmap_bytes)
+
+    # Independent column folds are spread over the arrays; spare arrays split the streamed dimension of ws and is.
+    if dataflow == OS:
+        units, split = products * fr * fc, 1.0
+        folds = np.ceil(units / design.arrays)
+    else:
+        units = products * fc
+        split = min(max(np.floor(design.arrays / units), 1.0), streamed)
+        folds = np.ceil(units / design.arrays) * fr * tiles
+    length = np.ceil(streamed / (tiles * split)) * passes
+    fold, once = fold_cycles(dataflow, design.fold_overlap, rows, columns, length)
+    cycles = folds * fold + once - 1.0  # SCALE-Sim prints the last cycle's index
+    compute_s = cycles * budget.cycle_s
+    vector_s = operator.vector_ops * budget.vector_s_per_op
+
+    # Off-chip traffic, per product as each has its own operands. Overlapped weights come in whole tiles (TPU v1).
+    weights_tiled = dataflow == WS and design.fold_overlap == OVERLAPPED and operator.weight == WEIGHT_B
+    tile_bytes = products * fr * fc * rows * columns * operator.b_bits / 8 if weights_tiled else 0.0
+    a_each, b_each = operator.a_bytes / products, operator.b_bytes / products
+    slice_bytes = a_each * min(1.0, columns / m) if dataflow == IS else b_each * min(1.0, columns / n)
+    loads_a, loads_b = loads_of(
+        dataflow, a_each, b_each, slice_bytes, fr, fc, tiles, budget.half_ifmap_bytes, budget.half_filter_bytes
+    )
+    a, b, out = off_chip_bytes(operator, budget, tile_bytes, loads_a, loads_b)
+    moved = a + b + out
+    memory_s = moved * budget.memory_s_per_byte
+    # Nothing comes prefetched for free: it would have taken the memory's time during the operator before.
+    latency_s = max(overlapped(compute_s, moved, 0.0, budget.memory_s_per_byte), vector_s)
+
+    # The array waits for each tile's shift where it starved for it, else only where streaming is too short to hide it.
+    shift = 0.0
+    if dataflow != OS:
+        hidden = min(length, rows) if design.fold_overlap == OVERLAPPED and compute_s >= memory_s else 0.0
+        shift = folds * (rows - hidden)
+
+    ifmap_words, filter_words, ofmap_words = sram_words(dataflow, m, k, n, fr, fc, tiles)
+    ifmap_bytes = products * ifmap_words * operator.a_bits / 8 * passes_b
+    filter_bytes = products * filter_words * operator.b_bits / 8 * passes_a
+    # Every K fold and pass but the first also reads the partial sum it adds to; os adds up inside the array.
+    ofmap_writes = ofmap_words if dataflow == OS else ofmap_words * passes
+    ofmap_bytes = products * (2 * ofmap_writes - m * n) * accumulator_bytes
+    macs = products * m * k * n
+    why = ACCUMULATOR_OVERFLOW if operator.accumulator_bits > design.accumulator_bits else FEASIBLE
+    return LayerCost(
+        why=why,
+        latency_s=latency_s,
+        compute_s=compute_s,
+        memory_s=memory_s,
+        vector_s=vector_s,
+        shift_s=shift * budget.cycle_s,
+        macs=macs,
+        sram_bytes=ifmap_bytes + filter_bytes + ofmap_bytes,
+        dram_bytes=moved,
+        energy_mac_j=macs * passes * budget.mac_j,
+        energy_sram_j=(ifmap_bytes + a) * budget.ifmap_j_per_byte
+        + (filter_bytes + b) * budget.filter_j_per_byte
+        + (ofmap_bytes + out) * budget.ofmap_j_per_byte,
+        energy_vector_j=operator.vector_ops * budget.vector_j,
+        energy_dram_j=moved * budget.memory_j_per_byte,
+    )
+
+
+def bottleneck(layer: LayerCost) -> str:
+    """What limits an operator: the longest of compute, off-chip memory and vector unit."""
+    times = {"compute": layer.compute_s, "off-chip memory": layer.memory_s, "vector unit": layer.vector_s}
+    return max(times, key=times.__getitem__)
+
+
+class Metrics(NamedTuple):
+    """What a design achieves on a whole workload; fields as in `space.METRICS`."""
+
+    latency_s: float
+    energy_j: float
+    area_mm2: float
+    power_w: float
+    utilisation: float
+    throughput_tops: float
+    dram_bytes: float
+    sram_bytes: float
+    energy_mac_j: float
+    energy_sram_j: float
+    energy_vector_j: float
+    energy_dram_j: float
+    energy_leakage_j: float
+    area_array_mm2: float
+    area_sram_mm2: float
+    area_vector_mm2: float
+    area_memory_phy_mm2: float
+
+
+@register_jitable
+def metrics(design, technology, budget, total):
+    """Metrics of a workload from the sum of its layer costs; operators run one after the other."""
+    leakage_j = budget.leakage_w * total.latency_s
+    energy = total.energy_mac_j + total.energy_sram_j + total.energy_vector_j + total.energy_dram_j + leakage_j
+    peak_macs_per_s = design.array_rows * design.array_columns * design.arrays * design.clock_ghz * 1e9
+    return Metrics(
+        latency_s=total.latency_s,
+        energy_j=energy,
+        area_mm2=budget.area_array_mm2 + budget.area_sram_mm2 + budget.area_vector_mm2 + budget.area_memory_phy_mm2,
+        power_w=energy / total.latency_s,
+        utilisation=total.macs / (peak_macs_per_s * total.latency_s),
+        throughput_tops=2e-12 * total.macs / total.latency_s,
+        dram_bytes=total.dram_bytes,
+        sram_bytes=total.sram_bytes,
+        energy_mac_j=total.energy_mac_j,
+        energy_sram_j=total.energy_sram_j,
+        energy_vector_j=total.energy_vector_j,
+        energy_dram_j=total.energy_dram_j,
+        energy_leakage_j=leakage_j,
+        area_array_mm2=budget.area_array_mm2,
+        area_sram_mm2=budget.area_sram_mm2,
+        area_vector_mm2=budget.area_vector_mm2,
+        area_memory_phy_mm2=budget.area_memory_phy_mm2,
+    )

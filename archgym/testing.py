@@ -1,0 +1,367 @@
+"""Conformance suites: what every agent and every accelerator family must satisfy, built in or from a plugin.
+
+    from archgym.testing import check_agent, check_family
+    check_agent(MyAgent)
+    check_family(MYCHIP)
+
+A failure is an AssertionError that names the broken part of the contract. Nothing here needs pytest.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archgym.agents.base import Agent, State
+from archgym.agents.random import Random
+from archgym.envs.base import MODES, ArchGymEnv, ArchGymVectorEnv
+from archgym.envs.evaluator import Evaluator
+from archgym.envs.family import Family
+from archgym.metrics import Metric, metric_names, metrics_dtype
+from archgym.objective import Objective, Outcome
+from archgym.space import DesignSpace, Indices, Parameter
+from archgym.workloads import Workload
+
+Build = Callable[[DesignSpace, int, int], Agent]  # (space, n_objectives, seed)
+
+ROUNDS = 6  # batches of a short run: enough for every agent here to leave its start-up
+SEEDS = (0, 1, 2)
+
+
+# -- synthetic problems
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A search problem that costs nothing.
+
+    Attributes:
+        name: in messages.
+        space: the design space.
+        objective: over the metrics of `evaluate`.
+        feasible_size: designs are feasible up to this size, which is 0..1 per parameter.
+    """
+
+    name: str
+    space: DesignSpace
+    objective: Objective
+    feasible_size: float = np.inf
+
+    def __call__(self, indices: Indices) -> Outcome:
+        """Judge designs [N, P]: `near_m` and `far_m` grow with the distance from two places, `size_m` with indices."""
+        at = indices / np.maximum(self.space.shape - 1, 1)
+        near, far = ((at - place) ** 2 for place in (0.3, 0.8))
+        metrics = np.zeros(len(indices), metrics_dtype(METRICS))
+        metrics["near_m"] = 0.01 + near.sum(axis=1) + 0.5 * near[:, :-1].sum(axis=1) * near[:, 1:].sum(axis=1)
+        metrics["far_m"] = 0.01 + far.sum(axis=1)
+        metrics["size_m"] = at.sum(axis=1)
+        metrics["feasible"] = metrics["size_m"] <= self.feasible_size
+        metrics["why"] = ~metrics["feasible"]
+        for metric in METRICS:
+            metrics[metric.name][~metrics["feasible"]] = np.nan
+        return self.objective(metrics)
+
+
+METRICS = tuple(Metric(name, "m", "synthetic") for name in ("near_m", "far_m", "size_m"))
+
+
+def mixed_space(ordinal: int = 6, categorical: int = 2, choices: int = 8) -> DesignSpace:
+    """A space of ordinal and categorical parameters, and one with a single choice."""
+    numbers, names = tuple(range(1, choices + 1)), ("red", "green", "blue")
+    return DesignSpace(
+        [Parameter(f"number_{i}", numbers) for i in range(ordinal)]
+        + [Parameter(f"name_{i}", names, "categorical") for i in range(categorical)]
+        + [Parameter("constant", (1,))]
+    )
+
+
+def problems() -> list[Problem]:
+    """Small problems that cover what an agent meets."""
+    space = mixed_space()
+    return [
+        Problem("one objective", space, Objective("near_m")),
+        Problem("two objectives", space, Objective(["near_m", "far_m"])),
+        Problem("constrained", space, Objective("far_m", ["size_m<=3"]), feasible_size=5.0),
+        Problem("three objectives", space, Objective(["near_m", "far_m", "size_m"], ["size_m<=4"]), feasible_size=5.0),
+        Problem("all infeasible", space, Objective("near_m"), feasible_size=-1.0),
+        Problem("none valid", space, Objective("near_m", ["size_m>=100"])),
+        Problem("six designs", mixed_space(ordinal=1, categorical=1, choices=2), Objective("near_m")),
+        Problem("one design", mixed_space(ordinal=0, categorical=0), Objective("near_m")),
+    ]
+
+
+# -- agents
+
+
+def check_agent(build: Build, improves: bool = True) -> None:
+    """Check an agent against the contract of archgym.agents.base; takes seconds.
+
+    Args:
+        build: the agent's class, or a function that builds it.
+        improves: also check that it beats random search on an easy problem.
+
+    Raises:
+        AssertionError: names the contract that is broken.
+    """
+    for problem in problems():
+        check_proposals(build, problem)
+        check_same_trials(build, problem)
+    check_seeds_differ(build)
+    check_isolation(build)
+    if improves:
+        check_improves(build)
+
+
+def play(agent: Agent, problem: Problem, rounds: int = ROUNDS, n: int | None = None) -> list[Indices]:
+    """Run ask, evaluate, tell; returns the designs of each round."""
+    asked = []
+    for _ in range(rounds):
+        indices = agent.ask(n or agent.batch)
+        agent.tell(indices, problem(indices))
+        asked.append(indices)
+    return asked
+
+
+def check_proposals(build: Build, problem: Problem) -> None:
+    """Shape, type, range and number of proposals, whatever number was asked for."""
+    agent = _new(build, problem)
+    for n in (agent.batch, 1, 3, agent.batch, 2 * agent.batch):
+        indices = agent.ask(n)
+        where = f"ask({n}) on {problem.name!r}"
+        _require(isinstance(indices, np.ndarray), f"{where} must return an array, not {type(indices).__name__}")
+        _require(indices.dtype == np.int64, f"{where} must return int64, not {indices.dtype}")
+        _require(
+            indices.ndim == 2 and indices.shape[1] == len(problem.space),
+            f"{where} must return indices [N, {len(problem.space)}], not {list(indices.shape)}",
+        )
+        _require(1 <= len(indices) <= n, f"{where} must return 1 to {n} designs, not {len(indices)}")
+        inside = ((indices >= 0) & (indices < problem.space.shape)).all()
+        _require(bool(inside), f"{where} returned an index outside the space")
+        agent.asked -= 1
+        _require(
+            np.array_equal(agent.ask(n), indices), f"{where}: ask must learn nothing, yet asking changed the agent"
+        )
+        agent.tell(indices, problem(indices))
+
+
+def check_same_trials(build: Build, problem: Problem) -> None:
+    """Agents of one seed make the same trials, also one that loads a state saved on the way."""
+    agent = _new(build, problem)
+    states, asked = [_through_file(agent.state())], []
+    for _ in range(ROUNDS):
+        asked += play(agent, problem, 1)
+        states.append(_through_file(agent.state()))
+    twin = _same(asked, play(_new(build, problem), problem, ROUNDS))
+    _require(twin, f"two agents of the same seed made different trials on {problem.name!r}")
+    for start in (0, 1, ROUNDS - 1):
+        resumed = _new(build, problem)
+        resumed.load(states[start])
+        same = _same(asked[start : start + 2], play(resumed, problem, min(2, ROUNDS - start)))
+        _require(same, f"after {start} rounds of {problem.name!r}, state and load did not continue the same trials")
+
+
+def check_seeds_differ(build: Build) -> None:
+    """Agents of different seeds begin with different designs."""
+    problem = problems()[0]
+    one, two = (_new(build, problem, seed).ask(8) for seed in (0, 1))
+    _require(not np.array_equal(one, two), "agents of different seeds proposed the same designs: the seed is not used")
+
+
+def check_isolation(build: Build) -> None:
+    """Global random generators neither influence the agent nor are touched by it."""
+    problem = problems()[0]
+    runs = []
+    with _restored_generators():
+        for seed in (0, 1):
+            _seed_generators(seed)
+            before = _generator_states()
+            runs.append(play(_new(build, problem), problem))
+            for name, state in _generator_states().items():
+                untouched = name not in before or _equal(state, before[name])
+                _require(untouched, f"the agent changed the global random state of {name}")
+    _require(_same(*runs), "the agent's trials depend on global random state, not on its seed alone")
+
+
+def check_improves(build: Build) -> None:
+    """With some thousand designs at most, the best found is better than random search's, on average over seeds."""
+    problem = problems()[0]
+    ours, random_ones = [], []
+    for seed in SEEDS:
+        agent = _new(build, problem, seed)
+        asked = play(agent, problem, max(8, 160 // agent.batch))
+        n = sum(map(len, asked))
+        ours.append(min(problem(indices).scores.min() for indices in asked))
+        random_ones.append(problem(Random(problem.space, 1, seed).ask(n)).scores.min())
+    better = np.log(ours).mean() < np.log(random_ones).mean()
+    _require(bool(better), f"the agent did not beat random search: best found {ours}, random {random_ones}")
+
+
+# -- helpers
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)
+
+
+def _new(build: Build, problem: Problem, seed: int = 0) -> Agent:
+    return build(problem.space, len(problem.objective), seed)
+
+
+def _same(one: list[Indices], two: list[Indices]) -> bool:
+    return len(one) == len(two) and all(map(np.array_equal, one, two))
+
+
+def _through_file(state: State) -> State:
+    """The state as it comes back from a run directory."""
+    for name, value in state.items():
+        plain = isinstance(value, np.ndarray | np.generic | int | float | str) and np.asarray(value).dtype != object
+        _require(plain, f"state {name!r} must be an array, a number or text, not {type(value).__name__}")
+    file = io.BytesIO()
+    np.savez(file, **state)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
+def _generator_states() -> dict[str, Any]:
+    """States of the global generators that are in use: torch only where something imported it."""
+    states: dict[str, Any] = {"random": random.getstate(), "numpy": np.random.get_state()}
+    if torch := sys.modules.get("torch"):
+        states["torch"] = torch.get_rng_state().numpy()
+    return states
+
+
+def _seed_generators(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+
+
+@contextmanager
+def _restored_generators() -> Iterator[None]:
+    states = _generator_states()
+    try:
+        yield
+    finally:
+        random.setstate(states["random"])
+        np.random.set_state(states["numpy"])
+        if "torch" in states:
+            torch = sys.modules["torch"]
+            torch.set_rng_state(torch.from_numpy(states["torch"]))
+
+
+def _equal(one: Any, two: Any) -> bool:
+    """Equality of nested tuples of arrays."""
+    if isinstance(one, tuple):
+        return len(one) == len(two) and all(map(_equal, one, two))
+    return bool(np.array_equal(one, two))
+
+
+# -- environments
+
+
+def check_family(family: Family, workloads: Sequence[str] = ("resnet18", "llama3-8b:decode"), seed: int = 0) -> None:
+    """Check an accelerator family: its numbers, then its Gymnasium environments.
+
+    Raises:
+        AssertionError: naming the contract that is broken.
+    """
+    assert 10**6 <= family.space.size <= 5 * 10**8, f"{family.name}: the optimum of the space cannot be enumerated"
+    assert family.reasons[0] == "feasible", "reasons[0] stands for feasible"
+    Objective(family.objective, family.constraints).check([metric.name for metric in family.metrics])
+    for name, preset in family.presets.items():
+        metrics = Evaluator(family, Workload.load(family.workload), preset.scenario).evaluate_designs(
+            family.space.design(preset.values)
+        )
+        assert metrics.feasible[0], f"preset {name} is infeasible: {family.reasons[metrics.why[0]]}"
+        assert preset.source, f"preset {name} names no source"
+    for workload in workloads:
+        check_numbers(Evaluator(family, Workload.load(workload)), seed)
+    for mode in MODES:
+        check_environment(family, mode, seed)
+
+
+def check_numbers(evaluator: Evaluator, seed: int = 0, n: int = 500) -> None:
+    """Check metrics of random designs: consistent with physics, with each other, and however they are computed."""
+    family, workload = evaluator.family, evaluator.workload
+    indices = family.space.sample(n, np.random.default_rng(seed))
+    metrics = evaluator.evaluate(indices)
+    feasible = metrics.feasible
+    assert feasible.any(), "no random design is feasible"
+    assert np.array_equal(feasible, metrics.why == 0), "feasible means why == 0"
+    assert metrics.why.max() < len(family.reasons), "a why code without a reason"
+    for name in metric_names(metrics):
+        assert np.isnan(metrics[name][~feasible]).all(), f"{name} of an infeasible design is not NaN"
+        assert (metrics[name][feasible] >= 0).all(), f"{name} is negative or NaN"
+        assert np.isfinite(metrics[name][feasible]).all(), f"{name} is infinite"
+    good = metrics[feasible]
+    assert np.allclose(good.power_w, good.energy_j / good.latency_s), "power is energy over latency"
+    for total, prefix in (("energy_j", "energy_"), ("area_mm2", "area_")):
+        parts = [name for name in metric_names(metrics) if name.startswith(prefix) and name != total]
+        if parts:
+            assert np.allclose(good[total], sum(good[name] for name in parts)), f"{total} is the sum of its parts"
+    if "utilisation" in metric_names(metrics):
+        assert (good.utilisation <= 1).all(), "more MACs per second than there are MAC units"
+    if "dram_bytes" in metric_names(metrics):
+        assert (good.dram_bytes >= workload.compulsory_bytes * (1 - 1e-12)).all(), "less than the compulsory traffic"
+
+    again = Evaluator(family, workload, evaluator.scenario, threads=2)
+    assert again.evaluate(np.repeat(indices, 40, axis=0)).tobytes() == np.repeat(metrics, 40).tobytes(), (
+        "results depend on batch size or threads"
+    )
+    for row in np.flatnonzero(feasible)[:10]:
+        design = family.space.decode(indices[row : row + 1])
+        assert evaluator.evaluate(indices[row : row + 1])[0] == metrics[row], "one design differs from a batch"
+        plain = evaluator.plain(design)
+        for name in metric_names(metrics):
+            assert np.isclose(plain[name], metrics[row][name], rtol=1e-9), f"compiled {name} is not the plain one"
+        rows = evaluator.breakdown(design)
+        assert len(rows) == len(workload.operators), "the breakdown has one row per operator"
+    for row in np.flatnonzero(~feasible)[:3]:
+        assert evaluator.why(int(metrics.why[row])) != "feasible", "an infeasible design without a reason"
+
+
+def check_environment(family: Family, mode: str, seed: int = 0) -> None:
+    """Check the Gymnasium environments of a family in one action mode."""
+    from gymnasium.utils.env_checker import check_env
+
+    env = ArchGymEnv(family, mode=mode)
+    check_env(env, skip_render_check=True)
+    n, steps = 5, 40
+    vector = ArchGymVectorEnv(n, family, mode=mode)
+    first, _ = vector.reset(seed=seed)
+    assert np.array_equal(first, vector.reset(seed=seed)[0]), "reset is not deterministic under its seed"
+    vector.action_space.seed(seed)
+    for _ in range(steps):
+        actions = vector.action_space.sample()
+        observations, rewards, terminated, truncated, infos = vector.step(actions)
+        assert vector.observation_space.contains(observations), "an observation outside the space"
+        assert np.isfinite(rewards).all(), "a reward that is not finite"
+        done = terminated | truncated
+        assert not done.any() or infos["final_obs"].shape == observations.shape, "no final observation"
+    _check_vector_equals_single(family, mode, seed)
+
+
+def _check_vector_equals_single(family: Family, mode: str, seed: int) -> None:
+    """The same actions from the same start give the same rewards in a batch and alone."""
+    env, vector = ArchGymEnv(family, mode=mode), ArchGymVectorEnv(1, family, mode=mode)
+    alone, _ = env.reset(seed=seed)
+    together, _ = vector.reset(seed=seed)
+    assert np.array_equal(alone, together[0]), "single and vector environment start differently"
+    env.action_space.seed(seed)
+    done = False
+    while not done:
+        action = env.action_space.sample()
+        _, reward, terminated, truncated, _ = env.step(action)
+        _, rewards, *_ = vector.step(np.asarray(action)[None])
+        assert reward == rewards[0], "single and vector environment disagree"
+        done = terminated or truncated

@@ -1,0 +1,37 @@
+"""Workloads: real networks as tables of GEMM-shaped operators.
+
+A workload of your own is one function `(batch: int = 1, bits: int = 8) -> Workload`, made with
+`archgym.workloads.builder.Builder`, and one line in the entry-point group `archgym.workloads`.
+"""
+
+from archgym.registry import Entry, Registry
+from archgym.workloads.operators import Operator
+from archgym.workloads.workload import Layer, Workload
+
+_CNN, _TRANSFORMER, _LLM, _TPU = (f"archgym.workloads.{file}" for file in ("cnn", "transformer", "llm", "tpu_v1"))
+
+WORKLOADS = Registry(
+    "workload",
+    {
+        "alexnet": Entry(f"{_CNN}:alexnet", "AlexNet, 224x224 images: 0.66 GMACs, 61 M weights"),
+        "resnet18": Entry(f"{_CNN}:resnet18", "ResNet-18, 224x224 images: 1.8 GMACs, 11.7 M weights"),
+        "resnet50": Entry(f"{_CNN}:resnet50", "ResNet-50, 224x224 images: 4.1 GMACs, 25.5 M weights"),
+        "mobilenetv2": Entry(f"{_CNN}:mobilenetv2", "MobileNetV2, 224x224 images: 0.30 GMACs, 3.5 M weights"),
+        "bert-base": Entry(f"{_TRANSFORMER}:bert_base", "BERT-base encoder, 128 tokens: 11.2 GMACs, 85 M weights"),
+        "vit-b16": Entry(f"{_TRANSFORMER}:vit_b16", "ViT-B/16, 224x224 images: 17.6 GMACs, 86 M weights"),
+        "gpt2-xl": Entry(f"{_LLM}:GPT2_XL", "GPT-2 XL, 1.6 B weights; phases prefill and decode"),
+        "gpt3-175b": Entry(f"{_LLM}:GPT3_175B", "GPT-3, 175 B weights; phases prefill and decode"),
+        "opt-6.7b": Entry(f"{_LLM}:OPT_6_7B", "OPT-6.7B; phases prefill and decode"),
+        "llama2-7b": Entry(f"{_LLM}:LLAMA2_7B", "Llama-2-7B; phases prefill and decode"),
+        "llama2-13b": Entry(f"{_LLM}:LLAMA2_13B", "Llama-2-13B; phases prefill and decode"),
+        "llama3-8b": Entry(f"{_LLM}:LLAMA3_8B", "Llama-3-8B, grouped-query attention; phases prefill and decode"),
+        "tpu-v1-mlp0": Entry(f"{_TPU}:mlp0", "TPU v1 paper, MLP0: 5 FC layers, 20 M weights, batch 200"),
+        "tpu-v1-mlp1": Entry(f"{_TPU}:mlp1", "TPU v1 paper, MLP1: 4 FC layers, 5 M weights, batch 168"),
+        "tpu-v1-lstm0": Entry(f"{_TPU}:lstm0", "TPU v1 paper, LSTM0: 24 FC layers, 52 M weights, batch 64"),
+        "tpu-v1-lstm1": Entry(f"{_TPU}:lstm1", "TPU v1 paper, LSTM1: 37 FC layers, 34 M weights, batch 96"),
+        "tpu-v1-cnn0": Entry(f"{_TPU}:cnn0", "TPU v1 paper, CNN0: 16 convolutions, 8 M weights, batch 8"),
+        "tpu-v1-cnn1": Entry(f"{_TPU}:cnn1", "TPU v1 paper, CNN1: 72 convolutions, 4 FC, 100 M weights, batch 32"),
+    },
+)
+
+__all__ = ["WORKLOADS", "Layer", "Operator", "Workload"]

@@ -1,0 +1,116 @@
+"""Decoder language models in two phases, from one parameterised decoder.
+
+Prefill reads `seq` prompt tokens of every request at once and writes their keys and values to the cache. Decode makes
+one token per request: it reads a cache of `context` tokens (the new one included), which lies off the chip because
+every request has its own, and writes the new token's key and value. Causal masking is not exploited: prefill computes
+the full square of scores. The output head runs on every position in prefill and on the new tokens in decode.
+
+`context` and `seq` are not held to the trained length (GPT-2 XL: 1024), so that models compare at the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from archgym.workloads.builder import GELU, LAYER_NORM, RELU, RMS_NORM, ROTARY, SILU, Builder, Tensor
+from archgym.workloads.workload import Workload
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Hyper-parameters of a decoder.
+
+    Attributes:
+        layers, width, heads, kv_heads, mlp, vocabulary: sizes; `mlp` is the hidden width of the feed-forward network.
+        llama: RMSNorm, rotary positions and SwiGLU; otherwise LayerNorm, learned positions and a two-layer MLP.
+        activation: lane operations of the MLP's activation.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    mlp: int
+    vocabulary: int
+    llama: bool = False
+    activation: float = GELU
+
+
+def prefill(model: Decoder, batch: int = 1, seq: int = 128, bits: int = 8) -> Workload:
+    """All prompt tokens of `batch` requests."""
+    return _forward(model, batch, seq, 0, bits)
+
+
+def decode(model: Decoder, batch: int = 1, context: int = 2048, bits: int = 8) -> Workload:
+    """One token for each of `batch` requests with `context` tokens each, the new one included."""
+    return _forward(model, batch, 1, context - 1, bits)
+
+
+def phases(model: Decoder) -> dict[str, partial[Workload]]:
+    """What the registry holds for a language model; prefill is the default."""
+    return {"prefill": partial(prefill, model), "decode": partial(decode, model)}
+
+
+# GPT-2: Radford et al. 2019, table 2 (48 layers, 1600), 25 heads and 50257 tokens from the released model.
+GPT2_XL = phases(Decoder(48, 1600, 25, 25, 6400, 50257))
+# GPT-3: arXiv 2005.14165, table 2.1; its alternating banded attention layers are taken as dense.
+GPT3_175B = phases(Decoder(96, 12288, 96, 96, 49152, 50257))
+# OPT: arXiv 2205.01068, table 1; ReLU; vocabulary padded to 50272 in the released model.
+OPT_6_7B = phases(Decoder(32, 4096, 32, 32, 16384, 50272, activation=RELU))
+# Llama 2: arXiv 2307.09288, section 2.2, and the released config.json.
+LLAMA2_7B = phases(Decoder(32, 4096, 32, 32, 11008, 32000, llama=True, activation=SILU))
+LLAMA2_13B = phases(Decoder(40, 5120, 40, 40, 13824, 32000, llama=True, activation=SILU))
+# Llama 3: arXiv 2407.21783, table 3; 128256 tokens in the released model.
+LLAMA3_8B = phases(Decoder(32, 4096, 32, 8, 14336, 128256, llama=True, activation=SILU))
+
+
+def _forward(model: Decoder, batch: int, tokens: int, cached: int, bits: int) -> Workload:
+    """One pass over `tokens` new tokens per request, with `cached` older ones in the cache."""
+    net = Builder(bits)
+    x = net.embedding("embedding", batch, tokens, model.width, positions=not model.llama)
+    written: list[Tensor] = []
+    for index in range(model.layers):
+        name = f"layer{index}"
+        attended, key, value = _attention(net, model, name, _norm(net, model, f"{name}.norm1", x), cached)
+        x = net.add(f"{name}.add1", x, attended)
+        x = net.add(f"{name}.add2", x, _mlp(net, model, name, _norm(net, model, f"{name}.norm2", x)))
+        written += [key, value]
+    x = net.linear("lm_head", _norm(net, model, "norm", x), model.vocabulary)
+    return net.build("decoder", x, *written)
+
+
+def _attention(net: Builder, model: Decoder, name: str, x: Tensor, cached: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Attention over the cache and the new tokens; returns its output and the new key and value."""
+    batch, tokens, width = x.shape
+    depth = width // model.heads
+    rotary = ROTARY if model.llama else 0
+    query = net.linear(f"{name}.q_proj", x, width, activation=rotary)
+    key = net.linear(f"{name}.k_proj", x, model.kv_heads * depth, activation=rotary)
+    value = net.linear(f"{name}.v_proj", x, model.kv_heads * depth)
+    # a cache that holds older tokens is external; concatenating the new ones is free
+    keys, values = (_with_cache(net, part.view(batch, tokens, model.kv_heads, depth), cached) for part in (key, value))
+    mixed = net.attention(name, query.view(batch, tokens, model.heads, depth), keys, values)
+    return net.linear(f"{name}.o_proj", mixed, width), key, value
+
+
+def _with_cache(net: Builder, new: Tensor, cached: int) -> Tensor:
+    batch, _, kv_heads, depth = new.shape
+    return net.concat(net.input(batch, cached, kv_heads, depth), new, axis=1) if cached else new
+
+
+def _mlp(net: Builder, model: Decoder, name: str, x: Tensor) -> Tensor:
+    """SwiGLU (arXiv 2002.05202) for Llama, two layers otherwise."""
+    if not model.llama:
+        return net.linear(
+            f"{name}.fc2", net.linear(f"{name}.fc1", x, model.mlp, activation=model.activation), model.width
+        )
+    gate = net.linear(f"{name}.gate_proj", x, model.mlp)
+    up = net.linear(f"{name}.up_proj", x, model.mlp)
+    return net.linear(
+        f"{name}.down_proj", net.multiply(f"{name}.swiglu", gate, up, activation=model.activation), model.width
+    )
+
+
+def _norm(net: Builder, model: Decoder, name: str, x: Tensor) -> Tensor:
+    return net.norm(name, x, ops=RMS_NORM if model.llama else LAYER_NORM)

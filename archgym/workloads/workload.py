@@ -1,0 +1,93 @@
+"""A network as the cost models see it: layers in execution order, their dependences, and the merged operator table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from archgym.workloads.operators import WEIGHT_A, WEIGHT_B, Operator, merge, operator_table
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator of a network under its name in the network."""
+
+    name: str
+    operator: Operator
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network, unmerged and in execution order.
+
+    Attributes:
+        name: canonical spec, e.g. `"llama3-8b:decode?batch=8"`.
+        layers: every layer once.
+        edges: data dependences (source, destination) between layer indices, source < destination.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    edges: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def load(cls, spec: str) -> Workload:
+        """The workload of a spec `name[:phase][?option=value&option=value]`.
+
+        Examples are `resnet50?batch=8` and `llama3-8b:decode?batch=8&context=2048`. The name of the result is the
+        canonical spec: only what differs from the defaults, in a fixed order.
+
+        Raises:
+            InputError: the spec is malformed or a value cannot be used.
+            UnknownNameError: no such workload, phase or option.
+        """
+        from archgym.workloads.spec import resolve  # the registry that it reads imports this module
+
+        name, build, options = resolve(spec)
+        return replace(build(**options), name=name)
+
+    @cached_property
+    def _merged(self) -> list[tuple[int, Operator]]:
+        return merge([layer.operator for layer in self.layers])
+
+    @cached_property
+    def operators(self) -> np.recarray:
+        """Table [L] of OPERATOR_DTYPE: identical operators are one row with a count, in order of first occurrence."""
+        return operator_table([operator for _, operator in self._merged])
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """One label per row of `operators`: the first layer's name, and how often it occurs."""
+        return [
+            self.layers[index].name + (f" x{operator.count:g}" if operator.count > 1 else "")
+            for index, operator in self._merged
+        ]
+
+    @cached_property
+    def macs(self) -> float:
+        """Multiply-accumulates of the network."""
+        table = self.operators
+        return float(np.sum(table.count * table.batch * table.groups * table.m * table.k * table.n))
+
+    @cached_property
+    def weight_bytes(self) -> float:
+        """Bytes of the weights, each once; rows gathered from an embedding table are not weights."""
+        table = self.operators
+        weights = (table.weight == WEIGHT_A) * table.a_bytes + (table.weight == WEIGHT_B) * table.b_bytes
+        return float(np.sum(table.count * weights))
+
+    @cached_property
+    def compulsory_bytes(self) -> float:
+        """Bytes that must cross the chip's boundary: weights and external tensors, each once."""
+        table = self.operators
+        a_crosses = (table.a_external == 1) | (table.weight == WEIGHT_A)
+        b_crosses = (table.b_external == 1) | (table.weight == WEIGHT_B)
+        crossing = a_crosses * table.a_bytes + b_crosses * table.b_bytes + table.out_external * table.out_bytes
+        return float(np.sum(table.count * crossing))
+
+    @cached_property
+    def vector_ops(self) -> float:
+        """Lane operations of the vector unit, fused epilogues included."""
+        return float(np.sum(self.operators.count * self.operators.vector_ops))
