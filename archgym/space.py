@@ -128,6 +128,7 @@ class DesignSpace:
         if self.size >= 2**63:
             raise InputError(f"a design space of {self.size:.2g} designs cannot be ranked in 64 bits")
         self.dtype = np.dtype([(name, np.float64) for name in self.names])
+        self._limits = self.shape.view(np.uint64)
         self._offsets = np.concatenate([[0], np.cumsum(self.shape)[:-1]])
         self._codes = np.concatenate([parameter.codes for parameter in self.parameters])
         self._strides = np.append(np.cumprod(self.shape[::-1])[::-1][1:], 1)
@@ -155,8 +156,8 @@ class DesignSpace:
         if array.ndim != 2 or array.shape[1] != len(self) or array.dtype.kind not in "iu":
             raise InputError(f"indices must be integers [N, {len(self)}], not {array.dtype} {list(array.shape)}")
         array = array.astype(np.int64, copy=False)
-        outside = array.view(np.uint64) >= self.shape.view(np.uint64)  # a negative index wraps to a huge one
-        if outside.any():
+        outside = array.view(np.uint64) >= self._limits  # a negative index wraps to a huge one
+        if np.count_nonzero(outside):
             row, column = np.argwhere(outside)[0]
             limit = self.shape[column] - 1
             raise InputError(f"index {array[row, column]} of {self.names[column]} in row {row} is outside 0..{limit}")

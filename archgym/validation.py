@@ -60,7 +60,7 @@ def mean_error(group: str, checks: Sequence[Check], target: float, note: str = "
     """The mean absolute error of checks as a check of its own, bounded by `target`."""
     errors = [abs(check.error) for check in checks if check.error is not None]
     mean = sum(errors) / len(errors) if errors else None
-    return Check(group, f"mean |error| of {len(checks)}", 0.0, mean, "1", checks[0].source, target, True, note)
+    return Check(group, f"mean absolute error of {len(checks)}", 0.0, mean, "1", checks[0].source, target, True, note)
 
 
 def worst_rows(checks: Iterable[Check], at_most: int = 12) -> list[Check]:

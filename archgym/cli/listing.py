@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
 from archgym.cli import app
@@ -43,27 +41,21 @@ def envs(name: str = NAME, json: bool = JSON) -> None:
 
 
 @app.command(rich_help_panel="Look things up")
-def agents(json: bool = JSON) -> None:
-    """List agents."""
+def agents(name: str = NAME, json: bool = JSON) -> None:
+    """List agents; with a name, its options."""
     from archgym.agents import AGENTS
     from archgym.cli import show
-    from archgym.errors import MissingExtraError
     from archgym.spec import option_defaults
 
-    rows: dict[str, dict[str, Any]] = {}
-    for name, entry in AGENTS.entries.items():
-        try:
-            options = option_defaults(AGENTS.load(name))
-        except MissingExtraError:
-            options = {}
-        rows[name] = {"summary": entry.summary, "extra": entry.extra, "options": options}
+    if name is None:
+        rows = {key: entry.summary for key, entry in AGENTS.entries.items()}
+        return show.json_out(rows) if json else show.table("Agents", ("name", "summary"), [*rows.items()])
+    build = AGENTS.load(name)
+    options = option_defaults(build)
     if json:
-        return show.json_out(rows)
-    cells = [
-        (name, row["summary"], ", ".join(f"{key}={value}" for key, value in row["options"].items()))
-        for name, row in rows.items()
-    ]
-    return show.table("Agents", ("name", "summary", "options"), cells)
+        return show.json_out({"summary": AGENTS.entry(name).summary, "budget": build.budget, "options": options})
+    show.out.print(f"{name}: {AGENTS.entry(name).summary}; {build.budget:,} designs unless --budget says otherwise\n")
+    return show.table("Options", ("option", "default"), [(key, str(value)) for key, value in options.items()])
 
 
 @app.command(rich_help_panel="Look things up")
