@@ -74,6 +74,8 @@ class Expression:
             if name not in _FUNCTIONS:
                 raise unknown("function", name, _FUNCTIONS)
         names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in calls}
+        if not names:
+            raise InputError(f"{text!r} is the same for every design: use a metric in it")
         return cls(text.strip(), tuple(sorted(names)), compile(tree, text, "eval"))
 
     def __call__(self, metrics: np.ndarray) -> FloatArray:

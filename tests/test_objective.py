@@ -69,6 +69,7 @@ def test_target_reward_is_bounded_at_its_target() -> None:
     ("arguments", "says"),
     [
         (("latency",), "unknown metric 'latency'; did you mean 'latency_s'"),
+        (("1e-3",), "the same for every design"),
         (("latency_s +",), "cannot read the expression"),
         (("__import__('os')",), "only metrics, numbers"),
         (("latency_s.real",), "only metrics, numbers"),

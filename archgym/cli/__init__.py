@@ -48,6 +48,7 @@ def main() -> None:
     except ArchGymError as error:
         sys.exit(_fail(str(error)))
     except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted")
         sys.exit(130)
     except BrokenPipeError:  # `archgym ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

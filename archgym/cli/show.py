@@ -113,15 +113,19 @@ def progress(what: str, quiet: bool) -> Iterator[Callable[[Standing], None] | No
         TextColumn("{task.fields[rate]} designs/s  best {task.fields[best]} "),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task(what, total=None, rate="-", best="-")
+    bar = Progress(*columns, console=err)
+    task = bar.add_task(what, total=None, rate="-", best="-")
 
-        def show(now: Standing) -> None:
-            best = f"{now.best:.4g}" if math.isfinite(now.best) else "-"
-            rate = f"{now.designs_per_s:,.0f}"
-            bar.update(task, total=now.budget, completed=now.evaluated, rate=rate, best=best)
+    def show(now: Standing) -> None:
+        bar.start()  # at the first design: an error before it stays one line
+        best = f"{now.best:.4g}" if math.isfinite(now.best) else "-"
+        bar.update(task, total=now.budget, completed=now.evaluated, rate=f"{now.designs_per_s:,.0f}", best=best)
 
+    try:
         yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def log_to_stderr() -> None:
