@@ -1,6 +1,7 @@
 """Contracts of design spaces, on random spaces."""
 
 import json
+import sys
 
 import numpy as np
 import optuna
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archgym.errors import ArchGymError, InputError
+from archgym.errors import ArchGymError, InputError, MissingExtraError
 from archgym.space import DesignSpace, Parameter
 
 
@@ -75,6 +76,12 @@ def test_restricting_keeps_values_and_codes(space: DesignSpace, random) -> None:
 SPACE = DesignSpace(
     [Parameter("rows", (8, 16, 32)), Parameter("memory", ("ddr4", "hbm2"), "categorical"), Parameter("ghz", (0.5, 1.0))]
 )
+
+
+def test_a_ray_space_needs_ray(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'archgym\[ray\]'"):
+        SPACE.ray()
 
 
 def test_derived_spaces() -> None:

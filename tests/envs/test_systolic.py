@@ -28,7 +28,7 @@ def varied(evaluator: Evaluator, name: str, choices: list[int], seed: int) -> np
     return evaluator.evaluate(indices).reshape(50, -1)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32))
 def test_monotonicity(evaluator: Evaluator, seed: int) -> None:
     by_bandwidth = np.argsort([memory.bandwidth_gb_s for memory in MEMORIES.values()]).tolist()

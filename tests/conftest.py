@@ -1,0 +1,10 @@
+"""Every run of the tests is the same: fixed examples, no deadlines that a busy machine would miss, few threads."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("archgym", deadline=None, derandomize=True)
+settings.load_profile("archgym")
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two test processes share two cores
+    os.environ.setdefault(variable, "1")
