@@ -155,7 +155,8 @@ class DesignSpace:
         array = np.asarray(indices)
         if array.ndim != 2 or array.shape[1] != len(self) or array.dtype.kind not in "iu":
             raise InputError(f"indices must be integers [N, {len(self)}], not {array.dtype} {list(array.shape)}")
-        array = array.astype(np.int64, copy=False)
+        if array.dtype != np.int64:
+            array = array.astype(np.int64)
         outside = array.view(np.uint64) >= self._limits  # a negative index wraps to a huge one
         if np.count_nonzero(outside):
             row, column = np.argwhere(outside)[0]
@@ -284,7 +285,7 @@ class DesignSpace:
     def features(self, indices: Indices) -> NDArray[np.float32]:
         """Features [N, F] in 0..1: the ranks of ordinal choices, then one-hot codes of categorical ones."""
         if len(indices) < 16:  # fewer, larger NumPy calls: twice as fast for one design, slower for many
-            return self._feature_table.take(indices + self._offsets, axis=0).sum(axis=1)
+            return np.add.reduce(self._feature_table.take(indices + self._offsets, axis=0), axis=1)
         return self._spread(indices)
 
     @cached_property

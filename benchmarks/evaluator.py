@@ -41,18 +41,21 @@ def feasible_designs(evaluator: Evaluator, n: int) -> np.ndarray:
     return space.records(indices[evaluator.evaluate(indices).feasible][:n])
 
 
-def step_us(identifier: str, workload: str, steps: int = 2000) -> float:
-    """Median microseconds of `env.step` (propose mode) as gymnasium.make returns it."""
+def step_us(identifier: str, workload: str, steps: int = 2000) -> tuple[float, float]:
+    """Smallest and largest of several medians of `env.step` (propose mode, as gymnasium.make returns it), in us."""
     env = gymnasium.make(identifier, workload=workload)
     env.action_space.seed(0)
     env.reset(seed=0)
     actions = [env.action_space.sample() for _ in range(steps)]
-    times = []
-    for action in actions:
-        start = time.perf_counter()
-        env.step(action)
-        times.append(time.perf_counter() - start)
-    return 1e6 * statistics.median(times)
+    medians = []
+    for _ in range(REPEATS):
+        times = []
+        for action in actions:
+            start = time.perf_counter()
+            env.step(action)
+            times.append(time.perf_counter() - start)
+        medians.append(1e6 * statistics.median(times))
+    return min(medians), max(medians)
 
 
 def vector_rate(identifier: str, workload: str, num_envs: int = 1024) -> float:
@@ -97,7 +100,8 @@ def main() -> None:
             model = Evaluator(family, workload, base.scenario, threads)
             result[f"designs/s, {threads} thread(s)"] = rate(lambda m=model: m.run(designs), len(designs))
     result["ns/operator, 1 thread"] = 1e9 / result["designs/s, 1 thread(s)"] / len(workload.operators)
-    result["us/env.step"] = step_us(family.gymnasium_id, workload.name)
+    fastest, slowest = step_us(family.gymnasium_id, workload.name)
+    result |= {"us/env.step, fastest median": fastest, "us/env.step, slowest median": slowest}
     result["vector steps/s, 1024 envs"] = vector_rate(family.gymnasium_id, workload.name)
     for millions, peak in peaks.items():
         result[f"peak MiB after {millions} M designs"] = peak

@@ -67,6 +67,7 @@ class Episodes:
         self.indices = np.repeat(self.space.centre[None], n, axis=0)
         self.steps = np.zeros(n, np.int64)
         self._never = np.zeros(n, np.bool_)
+        self._shape = (n, len(self.space.feature_owner) + 1)
         self._rewards = np.zeros(n)
         self.outcome: Outcome | None = None
         self.observation_space = gymnasium.spaces.Box(0.0, 1.0, (len(self.space.feature_owner) + 1,), np.float32)
@@ -94,8 +95,9 @@ class Episodes:
         if self.mode == "propose":
             self.indices = self.space.check(actions).copy()
             return self._judge(self.indices), done, self._never
+        actions = self._checked(actions)
         if self.mode == "refine":
-            rows, (parameters, up) = np.arange(len(done)), np.divmod(np.asarray(actions, np.int64), 2)
+            rows, (parameters, up) = np.arange(len(done)), np.divmod(actions, 2)
             moved = self.indices[rows, parameters] + 2 * up - 1
             self.indices[rows, parameters] = np.clip(moved, 0, self.space.shape[parameters] - 1)
             before, self._rewards = self._rewards, self._judge(self.indices)
@@ -107,6 +109,18 @@ class Episodes:
             rewards[done] = self._judge(self.indices[done])
         return rewards, done, self._never
 
+    def _checked(self, actions: NDArray[Any]) -> NDArray[np.int64]:
+        """Discrete actions [N].
+
+        Raises:
+            InputError: not whole numbers, or outside the action space.
+        """
+        count = int(self.action_space.n)  # type: ignore[attr-defined]
+        actions = np.asarray(actions)
+        if actions.dtype.kind not in "iu" or actions.min() < 0 or actions.max() >= count:
+            raise InputError(f"actions must be whole numbers from 0 to {count - 1}, not {actions.tolist()}")
+        return actions.astype(np.int64)
+
     def _judge(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """Rewards [n] of n designs."""
         self.outcome = self.objective(self.evaluator.run(self.space.records(indices)))
@@ -114,7 +128,7 @@ class Episodes:
 
     def observe(self) -> Observation:
         """Observations [N, F + 1]."""
-        observations = np.empty((len(self.steps), *self.observation_space.shape), np.float32)
+        observations = np.empty(self._shape, np.float32)
         observations[:, :-1] = self.space.features(self.indices)
         observations[:, -1] = self.steps / self.horizon
         if self.mode == "construct":

@@ -70,6 +70,12 @@ def test_an_action_outside_the_space_is_refused() -> None:
     env.reset(seed=0)
     with pytest.raises(InputError, match="outside 0"):
         env.step(np.full(len(env.evaluator.family.space), 99))
+    for mode in ("refine", "construct"):
+        env = ArchGymEnv(mode=mode)
+        env.reset(seed=0)
+        for action in (-1, 99, 0.5):
+            with pytest.raises(InputError, match="actions must be whole numbers"):
+                env.step(action)
 
 
 def test_plain_stable_baselines3_trains_unchanged() -> None:
