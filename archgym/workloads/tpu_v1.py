@@ -8,14 +8,16 @@ layer and convolution carries an activation of one lane operation per output (ta
 the LSTMs), every vector layer one per element. Vector and pool layers are spread evenly. One inference uses every FC
 weight once per example (an LSTM is one time step), which is what MACs per weight byte = batch says.
 
-LSTM1: section 7 says that it consists of 600x600 matrices (nine tiles of 256x256). 34 M weights are 94 of them; the
-37 layers hold two or three each, side by side.
+Figures marked [mem] were quoted from memory of the paper and should be looked up before they are quoted on.
+
+LSTM1: section 7 says [mem] that it consists of 600x600 matrices (nine tiles of 256x256). 34 M weights are 94 of them;
+the 37 layers hold two or three each, side by side.
 
 CNN0: 2888 MACs per weight byte are 8 * 361: every weight is used at 19x19 positions of each of the 8 examples of a
 batch. So the maps are 19x19 throughout; the kernels are taken as 3x3, and 8 M weights in 16 layers give the depth.
 
-CNN1: the four FC layers run at intensity 32, the batch. Of the active cycles (46.2 %) 22.5 useful and 23.7 unused,
-because convolutions have a shallow feature depth. Three unknowns follow from three published figures:
+CNN1: the four FC layers run at intensity 32, the batch. Of the active cycles (46.2 %) 22.5 useful, 23.7 unused [mem],
+as convolutions have a shallow feature depth. Three unknowns follow from three published figures:
   1. depth d: a 3x3 convolution of d to d channels fills 9 d^2 of ceil(9 d / 256) tiles of 256x256 (d < 256). d = 133
      fills 48.6 %, and 22.5 / 46.2 = 48.7 %. (FC passes are under 1 % of the active cycles.)
   2. FC weights: 100 M less 72 * 9 * 133^2 = 11.5 M leaves 88.5 M, four square layers of 4705.
