@@ -247,8 +247,8 @@ class ArchGymEnv(gymnasium.Env[Observation, Any]):
 class ArchGymVectorEnv(gymnasium.vector.VectorEnv[Observation, Any, NDArray[Any]]):
     """`num_envs` environments evaluated together, without a Python loop over them.
 
-    Autoreset happens in the same step; `infos` holds `final_obs`, and after an evaluation `metrics` [N], `feasible`,
-    `why` and `valid`. Arguments as ArchGymEnv.
+    Autoreset happens in the same step; `infos` holds `final_obs`, and after an evaluation of all environments `metrics`
+    [N] (with their `why` codes), `feasible` and `valid`. Arguments as ArchGymEnv.
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
