@@ -64,7 +64,7 @@ class Parameter:
         """The float64 that stands for `value`, which need not be among the choices of an ordinal parameter.
 
         Raises:
-            InputError: not a positive finite number (ordinal), not in the vocabulary (categorical).
+            InputError: not a positive finite number, nor a choice of 0 (ordinal); not in the vocabulary (categorical).
         """
         if self.kind == "categorical":
             if value not in self.vocabulary:
@@ -74,7 +74,8 @@ class Parameter:
             number = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             number = math.nan
-        if isinstance(value, bool) or not (math.isfinite(number) and number > 0):
+        none = number == 0 and 0 in self.choices  # a parameter may offer none of something
+        if isinstance(value, bool) or not (math.isfinite(number) and number > 0 or none):
             raise InputError(f"{self.name} must be a positive number, not {value!r} (choices: {_listed(self.choices)})")
         return number
 

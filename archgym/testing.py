@@ -269,7 +269,10 @@ def _equal(one: Any, two: Any) -> bool:
 # -- environments
 
 
-def check_family(family: Family, workloads: Sequence[str] = ("resnet18", "llama3-8b:decode"), seed: int = 0) -> None:
+WORKLOADS = ("resnet18", "llama3-8b:decode", "llama2-7b:generate?seq=256&out=16")
+
+
+def check_family(family: Family, workloads: Sequence[str] = WORKLOADS, seed: int = 0) -> None:
     """Check an accelerator family: its numbers, then its Gymnasium environments.
 
     Raises:
@@ -279,10 +282,10 @@ def check_family(family: Family, workloads: Sequence[str] = ("resnet18", "llama3
     assert family.reasons[0] == "feasible", "reasons[0] stands for feasible"
     Objective(family.objective, family.constraints).check([metric.name for metric in family.metrics])
     for name, preset in family.presets.items():
-        metrics = Evaluator(family, Workload.load(family.workload), preset.scenario).evaluate_designs(
-            family.space.design(preset.values)
-        )
-        assert metrics.feasible[0], f"preset {name} is infeasible: {family.reasons[metrics.why[0]]}"
+        design = family.space.design(preset.values)
+        models = [Evaluator(family, Workload.load(spec), preset.scenario) for spec in (family.workload, *workloads)]
+        whys = [model.why(int(model.evaluate_designs(design).why[0])) for model in models]
+        assert "feasible" in whys, f"preset {name} runs no workload: {whys}"
         assert preset.source, f"preset {name} names no source"
     for workload in workloads:
         check_numbers(Evaluator(family, Workload.load(workload)), seed)
@@ -304,7 +307,10 @@ def check_numbers(evaluator: Evaluator, seed: int = 0, n: int = 500) -> None:
         assert (metrics[name][feasible] >= 0).all(), f"{name} is negative or NaN"
         assert np.isfinite(metrics[name][feasible]).all(), f"{name} is infinite"
     good = metrics[feasible]
-    assert np.allclose(good.power_w, good.energy_j / good.latency_s), "power is energy over latency"
+    overlapping = "interval_s" in metric_names(metrics)  # runs follow each other in a pipeline
+    period = good.interval_s if overlapping else good.latency_s
+    assert (period <= good.latency_s * (1 + 1e-9)).all(), "a run takes at least the interval between runs"
+    assert np.allclose(good.power_w, good.energy_j / period), "power is energy over latency, or over the interval"
     for total, prefix in (("energy_j", "energy_"), ("area_mm2", "area_")):
         parts = [name for name in metric_names(metrics) if name.startswith(prefix) and name != total]
         if parts:

@@ -92,6 +92,13 @@ def test_derived_spaces() -> None:
     json.dumps(SPACE.values(SPACE.decode([[0, 1, 0]])))
 
 
+def test_a_parameter_may_offer_none_of_something() -> None:
+    space = DesignSpace([Parameter("arrays", (0, 4))])
+    assert space.values(space.design({"arrays": "0"})) == [{"arrays": 0}]
+    with pytest.raises(InputError, match="positive number, not -1"):
+        space.design({"arrays": -1})
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -107,6 +114,7 @@ def test_derived_spaces() -> None:
         (lambda: SPACE.design({"rows": "many", "memory": "ddr4", "ghz": 1}), "rows must be a positive number"),
         (lambda: SPACE.design({"rows": float("nan"), "memory": "ddr4", "ghz": 1}), "positive number, not nan"),
         (lambda: SPACE.design({"rows": True, "memory": "ddr4", "ghz": 1}), "not True"),
+        (lambda: SPACE.design({"rows": 0, "memory": "ddr4", "ghz": 1}), "rows must be a positive number, not 0"),
         (lambda: SPACE.encode(SPACE.design({"rows": 12, "memory": "ddr4", "ghz": 1})), "nearest is 8"),
         (lambda: DesignSpace([]), "needs parameters"),
         (lambda: Parameter("x", (2, 1)), "must increase"),

@@ -78,26 +78,29 @@ def metrics_table(family: Family, metrics: Mapping[str, float]) -> None:
             if metric.name.startswith(prefix) and metric.name != total:
                 value = metrics[metric.name]
                 rows.append((metric.name, quantity(value, metric.unit), f"{100 * value / metrics[total]:.1f} %"))
-    table("Breakdown", ("component", "value", "share"), rows, right=(2,))
+    if rows:
+        table("Breakdown", ("component", "value", "share"), rows, right=(2,))
 
 
 def operators_table(rows: Sequence[Mapping[str, Any]], at_most: int | None = None) -> None:
     """The operators of a workload by latency, with their bottleneck; the first `at_most`."""
     total = sum(row["latency_s"] for row in rows)
     listed = sorted(rows, key=lambda row: -row["latency_s"])[:at_most]
+    traffic = ["dram_bytes"] if "dram_bytes" in rows[0] else []
     cells = [
         (
             row["operator"],
             quantity(row["latency_s"], "s"),
             f"{100 * row['latency_s'] / total:.1f} %",
             f"{row['macs'] / 1e6:,.1f}",
-            quantity(row["dram_bytes"], "B"),
+            *(quantity(row[name], "B") for name in traffic),
             row["bottleneck"],
         )
         for row in listed
     ]
+    columns = ("operator", "latency", "share", "MMACs", *("DRAM" for _ in traffic), "bottleneck")
     title = f"Operators ({len(listed)} of {len(rows)} by latency)" if len(listed) < len(rows) else "Operators"
-    table(title, ("operator", "latency", "share", "MMACs", "off-chip", "bottleneck"), cells, right=(1, 2, 3, 4))
+    table(title, columns, cells, right=range(1, len(columns) - 1))
 
 
 @contextlib.contextmanager

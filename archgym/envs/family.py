@@ -3,12 +3,17 @@
 A family is a design space, metrics, presets and a cost module. The cost module supplies these names, all pure and
 compilable by Numba (`numba.extending.register_jitable` keeps them callable as plain Python):
 
-    budget(design, technology) -> Budget              per-design parts: areas, unit energies, `why` (0 = feasible)
+    budget(design, technology) -> Budget              per-design parts: areas, unit energies
     cost(design, operator, technology, budget)        -> LayerCost of one occurrence of an operator
-    LayerCost                                         NamedTuple; `why` first, the other fields add up over operators
-    metrics(design, technology, budget, total)        -> NamedTuple with the fields of Family.metrics, for the network
+    LayerCost                                         NamedTuple of floats but for `why`; has latency_s and macs, and
+                                                      dram_bytes where there is such traffic, for the table of operators
+    combine(total, layer, count) -> LayerCost         optional: how operators make a network; without it each field of
+                                                      LayerCost is summed, times the count
+    metrics(design, technology, budget, total)        -> Metrics of the network, with the fields of Family.metrics
 
 `design` and `operator` are records (see space.py and workloads/operators.py), `technology` a record of constants.
+Budget, LayerCost and Metrics have `why` first: 0, or the code of the reason why the design cannot be built, cannot run
+an operator, or cannot run the network as a whole.
 """
 
 from __future__ import annotations
@@ -45,7 +50,7 @@ class Family:
         space: the parameter table.
         metrics: the columns of an evaluation.
         reasons: text of each `why` code; reasons[0] stands for feasible.
-        cost: module with budget, cost, LayerCost and metrics.
+        cost: module with budget, cost, LayerCost, metrics and perhaps combine.
         technology: builds the record of constants from scenario options; its keyword parameters and defaults are the
             options a user can set (`systolic?node_nm=16`).
         presets: published machines.

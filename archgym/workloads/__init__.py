@@ -9,6 +9,7 @@ from archgym.workloads.operators import Operator
 from archgym.workloads.workload import Layer, Workload
 
 _CNN, _TRANSFORMER, _LLM, _TPU = (f"archgym.workloads.{file}" for file in ("cnn", "transformer", "llm", "tpu_v1"))
+_PHASES = "phases prefill, decode, generate"
 
 WORKLOADS = Registry(
     "workload",
@@ -19,12 +20,18 @@ WORKLOADS = Registry(
         "mobilenetv2": Entry(f"{_CNN}:mobilenetv2", "MobileNetV2, 224x224 images: 0.30 GMACs, 3.5 M weights"),
         "bert-base": Entry(f"{_TRANSFORMER}:bert_base", "BERT-base encoder, 128 tokens: 11.2 GMACs, 85 M weights"),
         "vit-b16": Entry(f"{_TRANSFORMER}:vit_b16", "ViT-B/16, 224x224 images: 17.6 GMACs, 86 M weights"),
-        "gpt2-xl": Entry(f"{_LLM}:GPT2_XL", "GPT-2 XL, 1.6 B weights; phases prefill and decode"),
-        "gpt3-175b": Entry(f"{_LLM}:GPT3_175B", "GPT-3, 175 B weights; phases prefill and decode"),
-        "opt-6.7b": Entry(f"{_LLM}:OPT_6_7B", "OPT-6.7B; phases prefill and decode"),
-        "llama2-7b": Entry(f"{_LLM}:LLAMA2_7B", "Llama-2-7B; phases prefill and decode"),
-        "llama2-13b": Entry(f"{_LLM}:LLAMA2_13B", "Llama-2-13B; phases prefill and decode"),
-        "llama3-8b": Entry(f"{_LLM}:LLAMA3_8B", "Llama-3-8B, grouped-query attention; phases prefill and decode"),
+        "gpt2-xl": Entry(f"{_LLM}:GPT2_XL", f"GPT-2 XL, 1.6 B weights; {_PHASES}"),
+        "gpt2-2.5b": Entry(f"{_LLM}:GPT2_2_5B", f"GPT-2 2.5B of Megatron-LM; {_PHASES}"),
+        "gpt3-6.7b": Entry(f"{_LLM}:GPT3_6_7B", f"GPT-3 6.7B; {_PHASES}"),
+        "gpt3-13b": Entry(f"{_LLM}:GPT3_13B", f"GPT-3 13B; {_PHASES}"),
+        "gpt3-30b": Entry(f"{_LLM}:GPT3_30B", f"a GPT-3 of 30 B weights; {_PHASES}"),
+        "gpt3-175b": Entry(f"{_LLM}:GPT3_175B", f"GPT-3, 175 B weights; {_PHASES}"),
+        "opt-6.7b": Entry(f"{_LLM}:OPT_6_7B", f"OPT-6.7B; {_PHASES}"),
+        "llama2-7b": Entry(f"{_LLM}:LLAMA2_7B", f"Llama-2-7B; {_PHASES}"),
+        "llama2-13b": Entry(f"{_LLM}:LLAMA2_13B", f"Llama-2-13B; {_PHASES}"),
+        "llama2-70b": Entry(f"{_LLM}:LLAMA2_70B", f"Llama-2-70B, grouped-query attention; {_PHASES}"),
+        "llama3-8b": Entry(f"{_LLM}:LLAMA3_8B", f"Llama-3-8B, grouped-query attention; {_PHASES}"),
+        "qwen2-72b": Entry(f"{_LLM}:QWEN2_72B", f"Qwen2-72B, grouped-query attention; {_PHASES}"),
         "tpu-v1-mlp0": Entry(f"{_TPU}:mlp0", "TPU v1 paper, MLP0: 5 FC layers, 20 M weights, batch 200"),
         "tpu-v1-mlp1": Entry(f"{_TPU}:mlp1", "TPU v1 paper, MLP1: 4 FC layers, 5 M weights, batch 168"),
         "tpu-v1-lstm0": Entry(f"{_TPU}:lstm0", "TPU v1 paper, LSTM0: 24 FC layers, 52 M weights, batch 64"),

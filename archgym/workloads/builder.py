@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from archgym.workloads.operators import WEIGHT_B, WEIGHT_NONE, Operator
+from archgym.workloads.operators import FORWARD, WEIGHT_B, WEIGHT_NONE, Operator
 from archgym.workloads.workload import Layer, Workload
 
 RELU = 1  # one comparison; a clamp (ReLU6) as well
@@ -36,12 +36,14 @@ class Tensor:
         bits: width of an element.
         producers: indices of the layers whose output it holds.
         sources: numbers of the external tensors (input, caches, table rows) it holds.
+        resident: kept in memory over the whole run: weights and key-value caches.
     """
 
     shape: tuple[int, ...]
     bits: int
     producers: frozenset[int] = frozenset()
     sources: frozenset[int] = frozenset()
+    resident: bool = False
 
     @property
     def elements(self) -> int:
@@ -59,10 +61,13 @@ class Tensor:
 
 
 class Builder:
-    """Collects layers and their data dependences; every method that adds a layer returns its output tensor."""
+    """Collects layers and their data dependences; every method that adds a layer returns its output tensor.
 
-    def __init__(self, bits: int = 8) -> None:
-        self.bits = bits
+    The first dimension of a tensor numbers the independent inputs (images, requests).
+    """
+
+    def __init__(self, bits: int = 8, phase: int = FORWARD) -> None:
+        self.bits, self.phase = bits, phase
         self._layers: list[Layer] = []
         self._edges: set[tuple[int, int]] = set()
         self._sources = 0
@@ -202,7 +207,7 @@ class Builder:
         self, kind: str, name: str, x: Tensor, size: tuple[int, int, int], out: tuple[int, ...], m: int, ops: float
     ) -> Tensor:
         """A product with weights [groups, k, n]."""
-        weights, result = Tensor(size, self.bits), Tensor(out, self.bits)
+        weights, result = Tensor(size, self.bits, resident=True), Tensor(out, self.bits)
         groups, k, n = size
         vector_ops = ops * result.elements
         return self._emit(
@@ -251,6 +256,9 @@ class Builder:
             a_external=self._fetch(a),
             b_external=self._fetch(b) if b else 0,
             vector_ops=vector_ops,
+            phase=self.phase,
+            requests=a.shape[0],
+            resident_bytes=b.bytes if b and b.resident else 0,
         )
         self._layers.append(Layer(name, operator))
         producers = a.producers | (b.producers if b else frozenset())

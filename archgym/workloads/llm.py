@@ -1,20 +1,24 @@
-"""Decoder language models in two phases, from one parameterised decoder.
+"""Decoder language models in three phases, from one parameterised decoder.
 
 Prefill reads `seq` prompt tokens of every request at once and writes their keys and values to the cache. Decode makes
 one token per request: it reads a cache of `context` tokens (the new one included), which lies off the chip because
-every request has its own, and writes the new token's key and value. Causal masking is not exploited: prefill computes
-the full square of scores. The output head runs on every position in prefill and on the new tokens in decode.
+every request has its own, and writes the new token's key and value. Generate is both: a prompt of `seq` tokens, whose
+prefill gives the first new token, and `out` - 1 decode steps. Causal masking is not exploited: prefill computes the
+full square of scores. The output head runs on every position of a prefill unless `logits=last`, as serving systems
+have it and generate does, and on the new tokens in decode.
 
 `context` and `seq` are not held to the trained length (GPT-2 XL: 1024), so that models compare at the same one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from archgym.errors import unknown
 from archgym.workloads.builder import GELU, LAYER_NORM, RELU, RMS_NORM, ROTARY, SILU, Builder, Tensor
-from archgym.workloads.workload import Workload
+from archgym.workloads.operators import DECODE, FORWARD, WEIGHT_NONE
+from archgym.workloads.workload import Layer, Workload
 
 
 @dataclass(frozen=True)
@@ -37,37 +41,83 @@ class Decoder:
     activation: float = GELU
 
 
-def prefill(model: Decoder, batch: int = 1, seq: int = 128, bits: int = 8) -> Workload:
-    """All prompt tokens of `batch` requests."""
-    return _forward(model, batch, seq, 0, bits)
+def prefill(model: Decoder, batch: int = 1, seq: int = 128, bits: int = 8, logits: str = "all") -> Workload:
+    """All prompt tokens of `batch` requests; the output head on `all` positions or on the `last`.
+
+    Raises:
+        UnknownNameError: `logits` is neither.
+    """
+    if logits not in ("all", "last"):
+        raise unknown("logits", logits, ("all", "last"))
+    return _forward(model, batch, seq, 0, seq if logits == "all" else 1, Builder(bits, FORWARD))
 
 
 def decode(model: Decoder, batch: int = 1, context: int = 2048, bits: int = 8) -> Workload:
     """One token for each of `batch` requests with `context` tokens each, the new one included."""
-    return _forward(model, batch, 1, context - 1, bits)
+    return _forward(model, batch, 1, context - 1, 1, Builder(bits, DECODE))
+
+
+def generate(model: Decoder, batch: int = 1, seq: int = 2048, out: int = 128, bits: int = 8) -> Workload:
+    """`out` tokens for each of `batch` requests after a prompt of `seq` tokens.
+
+    Every decode step is taken at the mean context; the cache is that of the last step.
+    """
+    prompt = prefill(model, batch, seq, bits, "last")
+    if out == 1:
+        return prompt
+    steps = out - 1
+    mean, last = (decode(model, batch, context, bits).layers for context in (seq + out // 2, seq + steps))
+    layers = [_with(layer, resident_bytes=layer.operator.resident_bytes * _is_weight(layer)) for layer in prompt.layers]
+    layers += [  # the weights are those of the prefill; the cache grows until the last step
+        _with(layer, count=steps, resident_bytes=full.operator.resident_bytes * (not _is_weight(layer)) / steps)
+        for layer, full in zip(mean, last, strict=True)
+    ]
+    n = len(prompt.layers)
+    edges = (*prompt.edges, (n - 1, n), *((n + source, n + target) for source, target in prompt.edges))
+    return Workload("decoder", tuple(layers), edges)
+
+
+def _with(layer: Layer, **fields: float) -> Layer:
+    return replace(layer, operator=replace(layer.operator, **fields))  # type: ignore[arg-type]
+
+
+def _is_weight(layer: Layer) -> bool:
+    return layer.operator.weight != WEIGHT_NONE
 
 
 def phases(model: Decoder) -> dict[str, partial[Workload]]:
     """What the registry holds for a language model; prefill is the default."""
-    return {"prefill": partial(prefill, model), "decode": partial(decode, model)}
+    return {
+        name: partial(build, model)
+        for name, build in (("prefill", prefill), ("decode", decode), ("generate", generate))
+    }
 
 
 # GPT-2: Radford et al. 2019, table 2 (48 layers, 1600), 25 heads and 50257 tokens from the released model.
 GPT2_XL = phases(Decoder(48, 1600, 25, 25, 6400, 50257))
+# Megatron-LM, arXiv 1909.08053, the 2.5B model: 54 layers, width 1920, 20 heads; vocabulary padded to 51200.
+GPT2_2_5B = phases(Decoder(54, 1920, 20, 20, 7680, 51200))
 # GPT-3: arXiv 2005.14165, table 2.1; its alternating banded attention layers are taken as dense.
+# 13B: 40 heads of 128 make 5120, which the paper prints as 5140. 30B is none of that paper's: NeuPIMs
+# (arXiv 2403.00579) calls the sizes of OPT-30B so (arXiv 2205.01068, table 1).
+GPT3_6_7B = phases(Decoder(32, 4096, 32, 32, 16384, 50257))
+GPT3_13B = phases(Decoder(40, 5120, 40, 40, 20480, 50257))
+GPT3_30B = phases(Decoder(48, 7168, 56, 56, 28672, 50257))
 GPT3_175B = phases(Decoder(96, 12288, 96, 96, 49152, 50257))
 # OPT: arXiv 2205.01068, table 1; ReLU; vocabulary padded to 50272 in the released model.
 OPT_6_7B = phases(Decoder(32, 4096, 32, 32, 16384, 50272, activation=RELU))
 # Llama 2: arXiv 2307.09288, section 2.2, and the released config.json.
 LLAMA2_7B = phases(Decoder(32, 4096, 32, 32, 11008, 32000, llama=True, activation=SILU))
 LLAMA2_13B = phases(Decoder(40, 5120, 40, 40, 13824, 32000, llama=True, activation=SILU))
+LLAMA2_70B = phases(Decoder(80, 8192, 64, 8, 28672, 32000, llama=True, activation=SILU))
+# Qwen2: arXiv 2407.10671, table 1 (80 layers, 8192, 64 heads, 8 key-value heads, 29568) and the released config.json.
+QWEN2_72B = phases(Decoder(80, 8192, 64, 8, 29568, 152064, llama=True, activation=SILU))
 # Llama 3: arXiv 2407.21783, table 3; 128256 tokens in the released model.
 LLAMA3_8B = phases(Decoder(32, 4096, 32, 8, 14336, 128256, llama=True, activation=SILU))
 
 
-def _forward(model: Decoder, batch: int, tokens: int, cached: int, bits: int) -> Workload:
-    """One pass over `tokens` new tokens per request, with `cached` older ones in the cache."""
-    net = Builder(bits)
+def _forward(model: Decoder, batch: int, tokens: int, cached: int, logits: int, net: Builder) -> Workload:
+    """One pass over `tokens` new tokens per request, with `cached` older ones in the cache and `logits` outputs."""
     x = net.embedding("embedding", batch, tokens, model.width, positions=not model.llama)
     written: list[Tensor] = []
     for index in range(model.layers):
@@ -76,7 +126,7 @@ def _forward(model: Decoder, batch: int, tokens: int, cached: int, bits: int) ->
         x = net.add(f"{name}.add1", x, attended)
         x = net.add(f"{name}.add2", x, _mlp(net, model, name, _norm(net, model, f"{name}.norm2", x)))
         written += [key, value]
-    x = net.linear("lm_head", _norm(net, model, "norm", x), model.vocabulary)
+    x = net.linear("lm_head", _norm(net, model, "norm", x.view(batch, logits, model.width)), model.vocabulary)
     return net.build("decoder", x, *written)
 
 
@@ -88,7 +138,7 @@ def _attention(net: Builder, model: Decoder, name: str, x: Tensor, cached: int) 
     query = net.linear(f"{name}.q_proj", x, width, activation=rotary)
     key = net.linear(f"{name}.k_proj", x, model.kv_heads * depth, activation=rotary)
     value = net.linear(f"{name}.v_proj", x, model.kv_heads * depth)
-    # a cache that holds older tokens is external; concatenating the new ones is free
+    # the cache is resident, and external where it holds older tokens; concatenating the new ones is free
     keys, values = (_with_cache(net, part.view(batch, tokens, model.kv_heads, depth), cached) for part in (key, value))
     mixed = net.attention(name, query.view(batch, tokens, model.heads, depth), keys, values)
     return net.linear(f"{name}.o_proj", mixed, width), key, value
@@ -96,7 +146,8 @@ def _attention(net: Builder, model: Decoder, name: str, x: Tensor, cached: int) 
 
 def _with_cache(net: Builder, new: Tensor, cached: int) -> Tensor:
     batch, _, kv_heads, depth = new.shape
-    return net.concat(net.input(batch, cached, kv_heads, depth), new, axis=1) if cached else new
+    cache = net.concat(net.input(batch, cached, kv_heads, depth), new, axis=1) if cached else new
+    return replace(cache, resident=True)
 
 
 def _mlp(net: Builder, model: Decoder, name: str, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 
 KINDS = ("conv", "matmul", "attention", "elementwise", "pool", "norm", "softmax", "embedding")
 WEIGHT_NONE, WEIGHT_A, WEIGHT_B = 0, 1, 2
+FORWARD, DECODE = 0, 1  # phases
 
 OPERATOR_DTYPE = np.dtype(
     [
@@ -34,6 +35,9 @@ OPERATOR_DTYPE = np.dtype(
         ("b_external", np.int64),
         ("out_external", np.int64),
         ("vector_ops", np.float64),
+        ("phase", np.int64),
+        ("requests", np.float64),
+        ("resident_bytes", np.float64),
         ("count", np.float64),
         ("accumulator_bits", np.float64),
     ]
@@ -56,6 +60,10 @@ class Operator:
         a_external, b_external, out_external: 1 when the tensor crosses the chip's boundary whatever its size: the
             network's input and output, and key-value caches. Other activations may stay on chip.
         vector_ops: lane operations of one occurrence (for k > 0: the fused epilogue, e.g. 1 per output for ReLU).
+        phase: FORWARD (a whole forward pass, or the prefill of a language model) or DECODE (one token per request).
+        requests: independent inputs it serves: images, or requests to a language model.
+        resident_bytes: what it keeps in memory over the run, weights or key-value cache: summed over all occurrences,
+            each stored byte counts once, however often it is read.
         count: how often it occurs.
     """
 
@@ -76,6 +84,9 @@ class Operator:
     b_external: int = 0
     out_external: int = 0
     vector_ops: float = 0
+    phase: int = FORWARD
+    requests: float = 1
+    resident_bytes: float = 0
     count: float = 1
 
     @property

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from archgym.workloads.operators import WEIGHT_A, WEIGHT_B, Operator, merge, operator_table
+from archgym.workloads.operators import WEIGHT_A, WEIGHT_B, WEIGHT_NONE, Operator, merge, operator_table
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,17 @@ class Workload:
     def weight_bytes(self) -> float:
         """Bytes of the weights, each once; rows gathered from an embedding table are not weights."""
         table = self.operators
-        weights = (table.weight == WEIGHT_A) * table.a_bytes + (table.weight == WEIGHT_B) * table.b_bytes
-        return float(np.sum(table.count * weights))
+        return float(np.sum(table.count * (table.weight != WEIGHT_NONE) * table.resident_bytes))
+
+    @cached_property
+    def cache_bytes(self) -> float:
+        """Bytes of the key-value cache at the end of the run."""
+        table = self.operators
+        return float(np.sum(table.count * (table.weight == WEIGHT_NONE) * table.resident_bytes))
 
     @cached_property
     def compulsory_bytes(self) -> float:
-        """Bytes that must cross the chip's boundary: weights and external tensors, each once."""
+        """Bytes that cross the boundary of a chip that keeps nothing between uses: weights and external tensors."""
         table = self.operators
         a_crosses = (table.a_external == 1) | (table.weight == WEIGHT_A)
         b_crosses = (table.b_external == 1) | (table.weight == WEIGHT_B)

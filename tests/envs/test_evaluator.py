@@ -22,6 +22,7 @@ class LayerCost(NamedTuple):
     why: int
     latency_s: float
 class Metrics(NamedTuple):
+    why: int
     latency_s: float
 @register_jitable
 def budget(design, technology):
@@ -31,7 +32,7 @@ def cost(design, operator, technology, budget):
     return LayerCost(0, SECONDS * design.rows)
 @register_jitable
 def metrics(design, technology, budget, total):
-    return Metrics(total.latency_s)
+    return Metrics(0, total.latency_s)
 """
 RUN = """
 import sys; sys.path.insert(0, sys.argv[1])
@@ -53,12 +54,19 @@ print(result, sum(evaluator._drive.stats.cache_hits.values()))
 """
 
 
-def run_plugin(tmp_path: Path, seconds: int, monkeypatch: pytest.MonkeyPatch) -> tuple[float, int]:
+SLOWEST = """
+@register_jitable
+def combine(total, layer, count):
+    return LayerCost(0, max(total.latency_s, layer.latency_s))
+"""
+
+
+def run_plugin(tmp_path: Path, seconds: int, monkeypatch: pytest.MonkeyPatch, model: str = PLUGIN) -> tuple[float, int]:
     package = tmp_path / "toy"
     package.mkdir(exist_ok=True)
     (package / "__init__.py").touch()
     (package / "constants.py").write_text(f"SECONDS = {seconds}.0\n")
-    (package / "cost.py").write_text(PLUGIN)
+    (package / "cost.py").write_text(model)
     monkeypatch.setenv("ARCHGYM_CACHE_DIR", str(tmp_path / "cache"))
     command = [sys.executable, "-c", RUN, str(tmp_path)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
@@ -70,6 +78,13 @@ def test_compiled_code_is_cached_and_an_edit_in_another_file_changes_the_result(
     assert run_plugin(tmp_path, 3, monkeypatch) == (2 * 3 * layers, 0)
     assert run_plugin(tmp_path, 3, monkeypatch) == (2 * 3 * layers, 1)
     assert run_plugin(tmp_path, 5, monkeypatch) == (2 * 5 * layers, 0)
+
+
+def test_a_family_may_combine_its_operators_and_refuse_a_whole_network(tmp_path, monkeypatch) -> None:
+    assert run_plugin(tmp_path, 3, monkeypatch, PLUGIN + SLOWEST) == (2 * 3, 0)
+    refused = PLUGIN.replace("Metrics(0, ", "Metrics(1, ")
+    value, _ = run_plugin(tmp_path, 3, monkeypatch, refused)
+    assert np.isnan(value)
 
 
 def test_the_hash_covers_what_the_cost_model_imports() -> None:

@@ -245,6 +245,7 @@ def bottleneck(layer: LayerCost) -> str:
 class Metrics(NamedTuple):
     """What a design achieves on a whole workload; fields as in `space.METRICS`."""
 
+    why: int
     latency_s: float
     energy_j: float
     area_mm2: float
@@ -271,6 +272,7 @@ def metrics(design, technology, budget, total):
     energy = total.energy_mac_j + total.energy_sram_j + total.energy_vector_j + total.energy_dram_j + leakage_j
     peak_macs_per_s = design.array_rows * design.array_columns * design.arrays * design.clock_ghz * 1e9
     return Metrics(
+        why=FEASIBLE,
         latency_s=total.latency_s,
         energy_j=energy,
         area_mm2=budget.area_array_mm2 + budget.area_sram_mm2 + budget.area_vector_mm2 + budget.area_memory_phy_mm2,
