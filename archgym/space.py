@@ -75,7 +75,7 @@ class Parameter:
         except (TypeError, ValueError):
             number = math.nan
         none = number == 0 and 0 in self.choices  # a parameter may offer none of something
-        if isinstance(value, bool) or not (math.isfinite(number) and number > 0 or none):
+        if isinstance(value, bool) or not ((math.isfinite(number) and number > 0) or none):
             raise InputError(f"{self.name} must be a positive number, not {value!r} (choices: {_listed(self.choices)})")
         return number
 
