@@ -71,10 +71,11 @@ def worst_rows(checks: Iterable[Check], at_most: int = 12) -> list[Check]:
     shown = []
     for rows in groups.values():
         if len(rows) > at_most:
-            worst = max(rows, key=lambda row: abs(row.error or 0.0))
-            shortened = replace(worst, item=f"{len(rows)} rows, worst: {worst.item}")
             means = [row for row in rows if row.item.startswith("mean ")]
-            rows = [row for row in rows if row.status == "missed" and row not in means][:at_most]
+            single = [row for row in rows if row not in means]
+            worst = max(single, key=lambda row: abs(row.error or 0.0))
+            shortened = replace(worst, item=f"{len(single)} rows, worst: {worst.item}")
+            rows = [row for row in single if row.status == "missed"][:at_most]
             rows = [*(rows or [shortened]), *means]
         shown += rows
     return shown

@@ -75,7 +75,7 @@ def workloads(name: str = NAME, json: bool = JSON) -> None:
         | {field: float(row[field]) for field in workload.operators.dtype.names or () if field != "kind"}
         for label, row in zip(workload.labels, workload.operators, strict=True)
     ]
-    totals = {"macs": workload.macs, "weight_bytes": workload.weight_bytes, "vector_ops": workload.vector_ops}
+    totals = {name: getattr(workload, name) for name in ("macs", "weight_bytes", "cache_bytes", "vector_ops")}
     if json:
         return show.json_out({"name": workload.name} | totals | {"operators": operators})
     sizes = ("batch", "groups", "m", "k", "n")
@@ -89,5 +89,7 @@ def workloads(name: str = NAME, json: bool = JSON) -> None:
         for o in operators
     ]
     show.table(workload.name, ("operator", "kind", *sizes, "B operand"), cells, right=(2, 3, 4, 5, 6, 7))
-    show.out.print(f"{workload.macs / 1e9:.4g} GMACs, {show.quantity(workload.weight_bytes, 'B')} of weights")
+    weights, cache = show.quantity(workload.weight_bytes, "B"), show.quantity(workload.cache_bytes, "B")
+    caches = f", {cache} of key-value cache" if workload.cache_bytes else ""
+    show.out.print(f"{workload.macs / 1e9:.4g} GMACs, {weights} of weights{caches}")
     return None
