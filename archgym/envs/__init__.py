@@ -6,5 +6,6 @@ ENVIRONMENTS = Registry(
     "environment",
     {
         "systolic": Entry("archgym.envs.systolic:SYSTOLIC", "systolic arrays with shared SRAM and off-chip memory"),
+        "pim": Entry("archgym.envs.pim:PIM", "processing in DRAM, with or without a neural processing unit"),
     },
 )

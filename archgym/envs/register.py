@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-GYMNASIUM_IDS = {"archgym/Systolic-v0": "systolic"}
+GYMNASIUM_IDS = {
+    "archgym/Systolic-v0": "systolic",
+    "archgym/PIM-v0": "pim",
+}
 
 
 def register_environments() -> None:

@@ -10,8 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from archgym.cli import main
-
 ARCHGYM = str(Path(sys.executable).with_name("archgym"))
 SMALL = [
     "--set",
@@ -26,22 +24,6 @@ SMALL = [
 SMALL += ["--set", "ifmap_sram_kib=256,1024", "--set", "filter_sram_kib=512", "--set", "ofmap_sram_kib=512,1024"]
 SMALL += ["--set", "array_columns=32,128", "--set", "memory=hbm2-x1,lpddr5-6400-x64", "--set", "accumulator_bits=32"]
 SMALL += ["--set", "operand_bits=8", "--set", "clock_ghz=0.5,0.7", "--set", "vector_lanes=128,512"]
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run a command in this process, in a directory of its own: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archgym", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        return stop.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 def test_search_ends_with_a_design_a_run_and_its_regret(run, tmp_path) -> None:

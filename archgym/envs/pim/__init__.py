@@ -1,0 +1,23 @@
+"""Processing in DRAM, with or without a neural processing unit: `archgym/PIM-v0`."""
+
+from archgym.envs.family import Family
+from archgym.envs.pim import cost
+from archgym.envs.pim.devices import scenario
+from archgym.envs.pim.space import METRICS, PRESETS, REASONS, SPACE
+
+PIM = Family(
+    name="pim",
+    title="PIM",
+    version=0,
+    space=SPACE,
+    metrics=METRICS,
+    reasons=REASONS,
+    cost=cost,
+    technology=scenario,
+    presets=PRESETS,
+    bottleneck=cost.bottleneck,
+    workload="llama2-7b:decode?batch=4",
+    objective="interval_s*energy_j",
+    constraints=("area_mm2<=800", "power_w<=200"),
+    validation="archgym.envs.pim.validation:validate",
+)
