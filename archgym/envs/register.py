@@ -5,6 +5,7 @@ from __future__ import annotations
 GYMNASIUM_IDS = {
     "archgym/Systolic-v0": "systolic",
     "archgym/PIM-v0": "pim",
+    "archgym/Wafer-v0": "wafer",
 }
 
 
