@@ -9,6 +9,7 @@ from archgym.workloads.operators import Operator
 from archgym.workloads.workload import Layer, Workload
 
 _CNN, _TRANSFORMER, _LLM, _TPU = (f"archgym.workloads.{file}" for file in ("cnn", "transformer", "llm", "tpu_v1"))
+_MOE, _CHARM = (f"archgym.workloads.{file}" for file in ("moe", "charm"))
 _PHASES = "phases prefill, decode, generate"
 
 WORKLOADS = Registry(
@@ -32,6 +33,11 @@ WORKLOADS = Registry(
         "llama2-70b": Entry(f"{_LLM}:LLAMA2_70B", f"Llama-2-70B, grouped-query attention; {_PHASES}"),
         "llama3-8b": Entry(f"{_LLM}:LLAMA3_8B", f"Llama-3-8B, grouped-query attention; {_PHASES}"),
         "qwen2-72b": Entry(f"{_LLM}:QWEN2_72B", f"Qwen2-72B, grouped-query attention; {_PHASES}"),
+        "m3vit": Entry(f"{_MOE}:m3vit", "M3ViT, mixture of 16 experts, 128x256 images: 0.8 GMACs, 18 M weights"),
+        "charm-bert": Entry(f"{_CHARM}:bert", "CHARM paper, products of a BERT-Large layer, 6 sequences of 512 tokens"),
+        "charm-vit": Entry(f"{_CHARM}:vit", "CHARM paper, products of a ViT layer, 48 images of 64 tokens"),
+        "charm-ncf": Entry(f"{_CHARM}:ncf", "CHARM paper, neural collaborative filtering: 9 layers, batch 3072"),
+        "charm-mlp": Entry(f"{_CHARM}:mlp", "CHARM paper, multilayer perceptron: 4 layers, batch 3072"),
         "tpu-v1-mlp0": Entry(f"{_TPU}:mlp0", "TPU v1 paper, MLP0: 5 FC layers, 20 M weights, batch 200"),
         "tpu-v1-mlp1": Entry(f"{_TPU}:mlp1", "TPU v1 paper, MLP1: 4 FC layers, 5 M weights, batch 168"),
         "tpu-v1-lstm0": Entry(f"{_TPU}:lstm0", "TPU v1 paper, LSTM0: 24 FC layers, 52 M weights, batch 64"),
