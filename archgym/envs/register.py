@@ -6,6 +6,7 @@ GYMNASIUM_IDS = {
     "archgym/Systolic-v0": "systolic",
     "archgym/PIM-v0": "pim",
     "archgym/Wafer-v0": "wafer",
+    "archgym/FPGA-v0": "fpga",
 }
 
 
