@@ -38,12 +38,22 @@ from numba import njit
 from {module} import {names}
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def drive(designs, operators, technologies, out):
+def drive(designs, operators, tasks, technologies, out):
     technology = technologies[0]
     for i in range(designs.shape[0]):
         design = designs[i]
         fixed = budget(design, technology)
         why = fixed.why
+{network}
+        if why == 0:
+            {store}
+        else:
+            {blank}
+        out[i].why = why
+        out[i].feasible = why == 0
+'''
+
+_SUM = """\
         total = LayerCost(0, {zeros})
         j = 0
         while why == 0 and j < operators.shape[0]:
@@ -54,33 +64,38 @@ def drive(designs, operators, technologies, out):
             j += 1
         if why == 0:
             row = metrics(design, technology, fixed, total)
-            why = row.why
+            why = row.why"""
+
+_WHOLE = """\
         if why == 0:
-            {store}
-        else:
-            {blank}
-        out[i].why = why
-        out[i].feasible = why == 0
-'''
+            row = network(design, operators, tasks, technology, fixed)
+            why = row.why"""
 
 
 def driver_source(family: Family) -> str:
     """Python source of the compiled loop over designs and operators."""
-    summed = family.cost.LayerCost._fields[1:]
     names = [metric.name for metric in family.metrics]
+    functions, network = ["budget", "network"], _WHOLE
+    if not hasattr(family.cost, "network"):
+        functions, network = _sum_source(family)
+    return _DRIVER.format(
+        module=family.cost.__name__,
+        names=", ".join(functions),
+        network=network,
+        store="; ".join(f"out[i].{name} = row.{name}" for name in names),
+        blank="; ".join(f"out[i].{name} = float('nan')" for name in names),
+    )
+
+
+def _sum_source(family: Family) -> tuple[list[str], str]:
+    """Functions and source of a network that is the sum, or combination, of its operators."""
+    summed = family.cost.LayerCost._fields[1:]
     functions = ["LayerCost", "budget", "cost", "metrics"]
     combined = f"LayerCost(0, {', '.join(f'total.{name} + operator.count * layer.{name}' for name in summed)})"
     if hasattr(family.cost, "combine"):
         functions.append("combine")
         combined = "combine(total, layer, operator.count)"
-    return _DRIVER.format(
-        module=family.cost.__name__,
-        names=", ".join(functions),
-        zeros=", ".join("0.0" for _ in summed),
-        combined=combined,
-        store="; ".join(f"out[i].{name} = row.{name}" for name in names),
-        blank="; ".join(f"out[i].{name} = float('nan')" for name in names),
-    )
+    return functions, _SUM.format(zeros=", ".join("0.0" for _ in summed), combined=combined)
 
 
 def imported_sources(module: str) -> dict[str, bytes]:
@@ -174,6 +189,7 @@ class Evaluator:
         self._drive = compiled_driver(family)
         # Plain arrays: Numba's dispatch and NumPy's field access are several times slower on record arrays.
         self._operators = _plain(workload.operators)
+        self._tasks = _plain(workload.task_table)
         self._technology = _plain(np.atleast_1d(np.asarray(self.technology)))
 
     def evaluate(self, indices: Any) -> np.recarray:
@@ -197,11 +213,12 @@ class Evaluator:
         """`evaluate_designs` into a plain structured array [N]: the fast path."""
         out = np.empty(len(designs), self.dtype)
         if len(designs) <= CHUNK or self.threads == 1:
-            self._drive(designs, self._operators, self._technology, out)
+            self._drive(designs, self._operators, self._tasks, self._technology, out)
             return out
+        inputs = (self._operators, self._tasks, self._technology)
         parts = [slice(start, start + CHUNK) for start in range(0, len(designs), CHUNK)]
         with ThreadPoolExecutor(self.threads) as pool:  # the driver releases the interpreter lock
-            for _ in pool.map(lambda p: self._drive(designs[p], self._operators, self._technology, out[p]), parts):
+            for _ in pool.map(lambda p: self._drive(designs[p], *inputs, out[p]), parts):
                 pass
         return out
 
@@ -223,12 +240,14 @@ class Evaluator:
         """Metrics of a feasible design record [1] by the cost functions as plain Python: to test the compiled ones."""
         model, record = self.family.cost, design.view(np.recarray)[0]
         budget = model.budget(record, self.technology)
+        if hasattr(model, "network"):
+            whole = model.network(record, self.workload.operators, self.workload.task_table, self.technology, budget)
+            return dict(whole._asdict())
         combine = getattr(model, "combine", _add)
         total = model.LayerCost(0, *(0.0 for _ in model.LayerCost._fields[1:]))
         for operator in self.workload.operators:
             total = combine(total, model.cost(record, operator, self.technology, budget), operator.count)
-        row: dict[str, float] = model.metrics(record, self.technology, budget, total)._asdict()
-        return row
+        return dict(model.metrics(record, self.technology, budget, total)._asdict())
 
     @property
     def name(self) -> str:

@@ -10,8 +10,11 @@ compilable by Numba (`numba.extending.register_jitable` keeps them callable as p
     combine(total, layer, count) -> LayerCost         optional: how operators make a network; without it each field of
                                                       LayerCost is summed, times the count
     metrics(design, technology, budget, total)        -> Metrics of the network, with the fields of Family.metrics
+    network(design, operators, tasks, technology, budget) -> Metrics, instead of combine and metrics: where a network,
+                                                      or several, is more than a pass over operators (a schedule)
 
-`design` and `operator` are records (see space.py and workloads/operators.py), `technology` a record of constants.
+`design` and `operator` are records (see space.py and workloads/operators.py), `operators` and `tasks` the tables [L]
+and [T] of the workload, `technology` a record of constants.
 Budget, LayerCost and Metrics have `why` first: 0, or the code of the reason why the design cannot be built, cannot run
 an operator, or cannot run the network as a whole.
 """
@@ -50,7 +53,7 @@ class Family:
         space: the parameter table.
         metrics: the columns of an evaluation.
         reasons: text of each `why` code; reasons[0] stands for feasible.
-        cost: module with budget, cost, LayerCost, metrics and perhaps combine.
+        cost: module with budget, cost, LayerCost, metrics and perhaps combine, or network.
         technology: builds the record of constants from scenario options; its keyword parameters and defaults are the
             options a user can set (`systolic?node_nm=16`).
         presets: published machines.

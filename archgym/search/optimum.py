@@ -280,7 +280,7 @@ def _key(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> dict
         "scenario": evaluator.scenario,
         "technology": digest(np.asarray(evaluator.technology).tobytes()),
         "workload": evaluator.workload.name,
-        "operators": digest(evaluator.workload.operators.tobytes()),
+        "operators": digest(evaluator.workload.identity),
         "objective": objective.names,
         "constraints": sorted(map(str, objective.constraints)),
         "space": choices(space),

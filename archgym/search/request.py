@@ -82,7 +82,7 @@ class Request:
             "seed": self.seed,
             "budget": self.budget,
             "model_hash": model_hash(evaluator.family),
-            "workload_hash": digest(evaluator.workload.operators.tobytes()),
+            "workload_hash": digest(evaluator.workload.identity),
             "space_hash": digest(repr(choices(self.space)).encode()),
         }
 

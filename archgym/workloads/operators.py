@@ -38,6 +38,7 @@ OPERATOR_DTYPE = np.dtype(
         ("phase", np.int64),
         ("requests", np.float64),
         ("resident_bytes", np.float64),
+        ("task", np.int64),
         ("count", np.float64),
         ("accumulator_bits", np.float64),
     ]
@@ -64,6 +65,7 @@ class Operator:
         requests: independent inputs it serves: images, or requests to a language model.
         resident_bytes: what it keeps in memory over the run, weights or key-value cache: summed over all occurrences,
             each stored byte counts once, however often it is read.
+        task: which network of a workload of several it belongs to.
         count: how often it occurs.
     """
 
@@ -87,6 +89,7 @@ class Operator:
     phase: int = FORWARD
     requests: float = 1
     resident_bytes: float = 0
+    task: int = 0
     count: float = 1
 
     @property

@@ -18,19 +18,41 @@ class Layer:
     operator: Operator
 
 
+TASK_DTYPE = np.dtype([("rate_hz", np.float64), ("after", np.int64), ("probability", np.float64)])
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network of a workload of several that share an accelerator.
+
+    Attributes:
+        name: of the network.
+        rate_hz: frames a second.
+        after: index of the task whose completed frames trigger it; -1: frames arrive by themselves.
+        probability: share of frames that are run.
+    """
+
+    name: str
+    rate_hz: float = 0.0
+    after: int = -1
+    probability: float = 1.0
+
+
 @dataclass(frozen=True)
 class Workload:
-    """A network, unmerged and in execution order.
+    """A network, or several, unmerged and in execution order.
 
     Attributes:
         name: canonical spec, e.g. `"llama3-8b:decode?batch=8"`.
         layers: every layer once.
         edges: data dependences (source, destination) between layer indices, source < destination.
+        tasks: the networks of a workload of several, which `Operator.task` numbers; empty for a single network.
     """
 
     name: str
     layers: tuple[Layer, ...]
     edges: tuple[tuple[int, int], ...]
+    tasks: tuple[Task, ...] = ()
 
     @classmethod
     def load(cls, spec: str) -> Workload:
@@ -64,6 +86,17 @@ class Workload:
             self.layers[index].name + (f" x{operator.count:g}" if operator.count > 1 else "")
             for index, operator in self._merged
         ]
+
+    @cached_property
+    def task_table(self) -> np.recarray:
+        """Table [T] of TASK_DTYPE; a single network is one task."""
+        rows = [(task.rate_hz, task.after, task.probability) for task in self.tasks or (Task(self.name),)]
+        return np.array(rows, TASK_DTYPE).view(np.recarray)
+
+    @property
+    def identity(self) -> bytes:
+        """What a cost model is told: workloads with equal identity have equal metrics."""
+        return self.operators.tobytes() + self.task_table.tobytes()
 
     @cached_property
     def macs(self) -> float:

@@ -60,6 +60,15 @@ def combine(total, layer, count):
     return LayerCost(0, max(total.latency_s, layer.latency_s))
 """
 
+SCHEDULE = """
+@register_jitable
+def network(design, operators, tasks, technology, budget):
+    total = 0.0
+    for i in range(operators.shape[0]):
+        total += operators[i].count * cost(design, operators[i], technology, budget).latency_s
+    return Metrics(0, total * tasks.shape[0])
+"""
+
 
 def run_plugin(tmp_path: Path, seconds: int, monkeypatch: pytest.MonkeyPatch, model: str = PLUGIN) -> tuple[float, int]:
     package = tmp_path / "toy"
@@ -82,6 +91,8 @@ def test_compiled_code_is_cached_and_an_edit_in_another_file_changes_the_result(
 
 def test_a_family_may_combine_its_operators_and_refuse_a_whole_network(tmp_path, monkeypatch) -> None:
     assert run_plugin(tmp_path, 3, monkeypatch, PLUGIN + SLOWEST) == (2 * 3, 0)
+    layers = len(Workload.load("tpu-v1-mlp0").layers)
+    assert run_plugin(tmp_path, 3, monkeypatch, PLUGIN + SCHEDULE) == (2 * 3 * layers, 0)
     refused = PLUGIN.replace("Metrics(0, ", "Metrics(1, ")
     value, _ = run_plugin(tmp_path, 3, monkeypatch, refused)
     assert np.isnan(value)
