@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 if TYPE_CHECKING:
-    from archgym.api import Evaluation, evaluate, make, optimum, search, validate
+    from archgym.api import Evaluation, evaluate, make, optimum, plan_memory, search, validate
     from archgym.objective import Objective
     from archgym.search import load_run
     from archgym.space import DesignSpace, Parameter
@@ -30,6 +30,7 @@ _PUBLIC = {
     "load_run": "archgym.search",
     "make": "archgym.api",
     "optimum": "archgym.api",
+    "plan_memory": "archgym.api",
     "search": "archgym.api",
     "validate": "archgym.api",
 }
@@ -43,6 +44,7 @@ __all__ = [
     "load_run",
     "make",
     "optimum",
+    "plan_memory",
     "search",
     "validate",
 ]

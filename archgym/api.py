@@ -25,6 +25,7 @@ from archgym.workloads import Workload
 if TYPE_CHECKING:
     import gymnasium
 
+    from archgym.planning import Plan
     from archgym.search import Optimum, Progress, SearchResult
     from archgym.space import DesignSpace, Value
     from archgym.validation import Check
@@ -92,6 +93,7 @@ class Evaluation:
         metrics: by name; empty when infeasible.
         feasible, why: the reason code's text.
         operators: one row per merged operator with its cost, its share of the latency and its bottleneck.
+        memory_plan: what a memory plan saves (see archgym.planning.designs); None without one.
     """
 
     environment: str
@@ -101,12 +103,15 @@ class Evaluation:
     feasible: bool
     why: str
     operators: list[dict[str, Any]]
+    memory_plan: dict[str, Any] | None = None
 
 
 def evaluate(
     design: str | Mapping[str, Any] | Sequence[str],
     environment: str = "systolic",
     workload: str | Workload | None = None,
+    memory_plan: str | None = None,
+    scratchpad: str | float | None = None,
 ) -> Evaluation:
     """Evaluate a design.
 
@@ -115,10 +120,15 @@ def evaluate(
             result.json), JSON text, `parameter=value`; later ones override earlier ones.
         environment: a preset brings its own scenario unless options are given here.
         workload: the environment's default when None.
+        memory_plan: ilp, greedy or none: plan the network's memory and evaluate the planned network.
+        scratchpad: memory to plan for, bytes or a size such as `2MiB`; the design's own when None.
 
     Raises:
         InputError: something is unknown, missing, unreadable or of the wrong type.
+        MissingExtraError: `ilp` without SciPy.
     """
+    if memory_plan is None and scratchpad is not None:
+        raise InputError("a scratchpad is what a memory plan is made for: name the method too, e.g. --memory-plan ilp")
     family, scenario = _family(environment)
     values, preset_scenario = _design_values(family, [design] if isinstance(design, str | Mapping) else design)
     spec = family.workload if workload is None else workload
@@ -126,6 +136,12 @@ def evaluate(
         family, Workload.load(spec) if isinstance(spec, str) else spec, dict(preset_scenario) | dict(scenario)
     )
     record = family.space.design(values)
+    report = None
+    if memory_plan is not None:
+        from archgym.planning.designs import plan_design
+
+        planned = plan_design(model, record, memory_plan, scratchpad)
+        model, report = planned.evaluator, planned.report()
     metrics = model.evaluate_designs(record)
     feasible = bool(metrics.feasible[0])
     return Evaluation(
@@ -136,7 +152,29 @@ def evaluate(
         feasible=feasible,
         why=model.why(int(metrics.why[0])),
         operators=model.breakdown(record) if feasible else [],
+        memory_plan=report,
     )
+
+
+def plan_memory(
+    workload: str | Workload, scratchpad: str | float, method: str = "ilp", time_limit_s: float = 60.0
+) -> Plan:
+    """The least off-chip traffic of a network over operator order and tensor placement; see archgym.planning.
+
+    Args:
+        workload: spec or Workload.
+        scratchpad: room for whole tensors: bytes, or a size such as `2MiB`.
+        method: ilp, greedy or none.
+        time_limit_s: of the solver; what it could not finish is the best found, with its bound.
+
+    Raises:
+        InputError: unknown workload or method, or no size.
+        MissingExtraError: `ilp` without SciPy.
+    """
+    from archgym.planning import plan, size_bytes
+
+    network = Workload.load(workload) if isinstance(workload, str) else workload
+    return plan(network, size_bytes(scratchpad), method, time_limit_s)
 
 
 def _design_values(

@@ -60,6 +60,9 @@ class Family:
         bottleneck: names what limits an operator, from its LayerCost.
         workload, objective, constraints: what is searched when the user says nothing.
         validation: `"module:function"` that takes a folder of reference data, or None, and returns Checks.
+        scratchpad: bytes of the on-chip memory of a design record that keeps activations between operators, of which
+            the cost model lets a tensor take half; raises InputError for a design that has no such memory. None: the
+            cost model takes no memory plan.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Family:
     objective: str
     constraints: tuple[str, ...] = ()
     validation: str = ""
+    scratchpad: Callable[[Any], float] | None = None
 
     @property
     def gymnasium_id(self) -> str:

@@ -1,9 +1,25 @@
 """FPGA accelerators: `archgym/FPGA-v0`."""
 
+from typing import Any
+
 from archgym.envs.family import Family
 from archgym.envs.fpga import cost
+from archgym.envs.fpga.budget import DATAFLOW, HLS4ML, HYBRID, ON
 from archgym.envs.fpga.devices import scenario
 from archgym.envs.fpga.space import METRICS, PRESETS, REASONS, SPACE
+from archgym.errors import InputError
+
+
+def _scratchpad(design: Any) -> float:
+    """Bytes of the activation buffer of a design that runs one operator after the other."""
+    pipelined = design.execution in (DATAFLOW, HYBRID) or design.streaming_attention == ON
+    if design.engine == HLS4ML or pipelined:
+        raise InputError(
+            "a memory plan is an order of operators with tensors in between: it takes an FPGA design with engine=gemm, "
+            "execution=sequential and streaming_attention=off"
+        )
+    return 1024.0 * float(design.activation_buffer_kib)
+
 
 FPGA = Family(
     name="fpga",
@@ -20,4 +36,5 @@ FPGA = Family(
     objective="latency_s*energy_j",
     constraints=("power_w<=75",),
     validation="archgym.envs.fpga.validation:validate",
+    scratchpad=_scratchpad,
 )

@@ -1,9 +1,20 @@
 """Processing in DRAM, with or without a neural processing unit: `archgym/PIM-v0`."""
 
+from typing import Any
+
 from archgym.envs.family import Family
 from archgym.envs.pim import cost
 from archgym.envs.pim.devices import scenario
 from archgym.envs.pim.space import METRICS, PRESETS, REASONS, SPACE
+from archgym.errors import InputError
+
+
+def _scratchpad(design: Any) -> float:
+    """Bytes of the host's on-chip memory; PUs keep nothing between operators."""
+    if design.npu_arrays == 0:
+        raise InputError("a PIM design without NPU (npu_arrays=0) has no on-chip memory for a memory plan to use")
+    return 2.0**20 * float(design.sram_mib)
+
 
 PIM = Family(
     name="pim",
@@ -20,4 +31,5 @@ PIM = Family(
     objective="interval_s*energy_j",
     constraints=("area_mm2<=800", "power_w<=200"),
     validation="archgym.envs.pim.validation:validate",
+    scratchpad=_scratchpad,
 )

@@ -20,4 +20,5 @@ SYSTOLIC = Family(
     objective="latency_s*energy_j",
     constraints=("area_mm2<=100",),
     validation="archgym.envs.systolic.validation:validate",
+    scratchpad=lambda design: 1024.0 * float(design.ifmap_sram_kib),  # cost.off_chip_bytes keeps activations there
 )
