@@ -34,7 +34,7 @@ def _options(
     pass
 
 
-from archgym.cli import evaluate, listing, search, validate  # noqa: E402, F401 (their commands join the app)
+from archgym.cli import evaluate, listing, search, validate, workload  # noqa: E402, F401 (their commands join the app)
 
 
 def main() -> None:

@@ -59,37 +59,22 @@ def agents(name: str = NAME, json: bool = JSON) -> None:
 
 
 @app.command(rich_help_panel="Look things up")
-def workloads(name: str = NAME, json: bool = JSON) -> None:
-    """List workloads; with a spec, its operators."""
+def workloads(json: bool = JSON) -> None:
+    """List workloads; `archgym workload show` looks into one."""
     from archgym.cli import show
-    from archgym.workloads import WORKLOADS, Workload
+    from archgym.workloads import WORKLOADS
 
-    if name is None:
-        rows = {key: entry.summary for key, entry in WORKLOADS.entries.items()}
-        return show.json_out(rows) if json else show.table("Workloads", ("name", "summary"), [*rows.items()])
-    workload = Workload.load(name)
-    from archgym.workloads.operators import KINDS
-
-    operators = [
-        {"operator": label, "kind": KINDS[row.kind]}
-        | {field: float(row[field]) for field in workload.operators.dtype.names or () if field != "kind"}
-        for label, row in zip(workload.labels, workload.operators, strict=True)
-    ]
-    totals = {name: getattr(workload, name) for name in ("macs", "weight_bytes", "cache_bytes", "vector_ops")}
+    rows = {key: entry.summary for key, entry in WORKLOADS.entries.items()}
     if json:
-        return show.json_out({"name": workload.name} | totals | {"operators": operators})
-    sizes = ("batch", "groups", "m", "k", "n")
-    cells = [
-        (
-            str(o["operator"]),
-            str(o["kind"]),
-            *(f"{o[size]:g}" for size in sizes),
-            show.quantity(float(o["b_bytes"]), "B"),
-        )
-        for o in operators
-    ]
-    show.table(workload.name, ("operator", "kind", *sizes, "B operand"), cells, right=(2, 3, 4, 5, 6, 7))
-    weights, cache = show.quantity(workload.weight_bytes, "B"), show.quantity(workload.cache_bytes, "B")
-    caches = f", {cache} of key-value cache" if workload.cache_bytes else ""
-    show.out.print(f"{workload.macs / 1e9:.4g} GMACs, {weights} of weights{caches}")
+        return show.json_out(rows)
+    show.table("Workloads", ("name", "summary"), [*rows.items()])
+    show.table("Workloads in files", ("file", "what it is"), FILES)
+    show.out.print("archgym workload show NAME: the operators of one")
     return None
+
+
+FILES = (
+    ("model.onnx?batch=4", "an ONNX model; its symbolic dimensions are options"),
+    ("config.json:decode?batch=8", "a language model's Hugging Face configuration; phases as the built-in ones"),
+    ("net.csv, net.parquet", "a table of operators, saved or written by hand"),
+)

@@ -136,5 +136,5 @@ def log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("archgym: %(message)s"))
     logger = logging.getLogger("archgym")
-    logger.addHandler(handler)
+    logger.handlers = [handler]  # not one more with every command of a process
     logger.setLevel(logging.INFO)

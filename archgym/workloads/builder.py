@@ -24,6 +24,7 @@ SILU = 2  # x * sigmoid(x)
 ROTARY = 3  # two products and a sum per element
 SOFTMAX = 5  # maximum, subtract, exp, sum, divide
 LAYER_NORM = 7  # sum, subtract, square, sum, times 1/sigma, times gamma, plus beta
+BILINEAR = 7  # four products, three sums
 RMS_NORM = 4  # square, sum, times 1/rms, times gamma
 
 
@@ -91,31 +92,44 @@ class Builder:
         name: str,
         x: Tensor,
         channels: int,
-        kernel: int,
+        kernel: int | tuple[int, int],
         *,
         stride: int = 1,
-        padding: int | None = None,
+        padding: int | tuple[int, int] | None = None,
         groups: int = 1,
         activation: float = 0,
     ) -> Tensor:
-        """Convolution [B, H, W, C] -> [B, H', W', channels] with a square kernel and a fused activation.
+        """Convolution [B, H, W, C] -> [B, H', W', channels] with a fused activation.
 
         Args:
             name: the layer's name.
             x: its input; the operator keeps these bytes, not those of the im2col matrix.
             channels: output channels.
-            kernel: height and width of the kernel.
+            kernel: height and width of the kernel, or one number for both.
             stride: step in both directions.
             padding: zeros on each side; kernel // 2 ("same" at stride 1) when not given.
             groups: slices of the channels convolved independently.
             activation: lane operations per output.
         """
         batch, height, width, depth = x.shape
-        pad = kernel // 2 if padding is None else padding
-        rows, columns = (_steps(size, kernel, stride, pad) for size in (height, width))
-        k, n = depth // groups * kernel**2, channels // groups
+        size = _pair(kernel)
+        pad = (size[0] // 2, size[1] // 2) if padding is None else _pair(padding)
+        rows, columns = _steps(height, size[0], stride, pad[0]), _steps(width, size[1], stride, pad[1])
+        taps = size[0] * size[1]
+        k, n = depth // groups * taps, channels // groups
         out = (batch, rows, columns, channels)
-        return self._product("conv", name, x, (groups, k, n), out, batch * rows * columns, activation)
+        return self._product("conv", name, x, (groups, k, n), out, batch * rows * columns, activation, taps, columns)
+
+    def conv_transposed(self, name: str, x: Tensor, channels: int, kernel: int, *, activation: float = 0) -> Tensor:
+        """Transposed convolution of stride 2 with an even kernel: [B, H, W, C] -> [B, 2 H, 2 W, channels].
+
+        The operator is the four ordinary convolutions that a transposed one is: kernel^2 / 4 taps, four times the
+        channels at the size of the input.
+        """
+        batch, height, width, depth = x.shape
+        taps, out = kernel**2 // 4, (batch, 2 * height, 2 * width, channels)
+        size, m = (1, depth * taps, 4 * channels), batch * height * width
+        return self._product("conv", name, x, size, out, m, activation, taps, width)
 
     def linear(self, name: str, x: Tensor, features: int, *, activation: float = 0) -> Tensor:
         """Fully connected layer [..., K] -> [..., features] with a fused activation (lane operations per output)."""
@@ -149,6 +163,11 @@ class Builder:
         batch, height, width, depth = x.shape
         rows, columns = (_steps(size, kernel, stride, padding) for size in (height, width))
         return self.vector("pool", name, x, shape=(batch, rows, columns, depth), ops=kernel**2)
+
+    def upsample(self, name: str, x: Tensor, factor: int = 2, *, ops: float = 0) -> Tensor:
+        """Image enlarged by a whole factor: copies of the nearest pixel, or `ops` lane operations per output."""
+        batch, height, width, depth = x.shape
+        return self.vector("elementwise", name, x, shape=(batch, factor * height, factor * width, depth), ops=ops)
 
     def global_pool(self, name: str, x: Tensor) -> Tensor:
         """Average over the whole map: [B, H, W, C] -> [B, C]."""
@@ -204,14 +223,34 @@ class Builder:
         return Workload(name, tuple(layers), tuple(sorted(self._edges)))
 
     def _product(
-        self, kind: str, name: str, x: Tensor, size: tuple[int, int, int], out: tuple[int, ...], m: int, ops: float
+        self,
+        kind: str,
+        name: str,
+        x: Tensor,
+        size: tuple[int, int, int],
+        out: tuple[int, ...],
+        m: int,
+        ops: float,
+        kernel: int = 1,
+        width: int = 1,
     ) -> Tensor:
-        """A product with weights [groups, k, n]."""
+        """A product with weights [groups, k, n]; `kernel` and `width` as in Operator."""
         weights, result = Tensor(size, self.bits, resident=True), Tensor(out, self.bits)
         groups, k, n = size
-        vector_ops = ops * result.elements
         return self._emit(
-            kind, name, x, weights, result, m=m, k=k, n=n, groups=groups, weight=WEIGHT_B, vector_ops=vector_ops
+            kind,
+            name,
+            x,
+            weights,
+            result,
+            m=m,
+            k=k,
+            n=n,
+            groups=groups,
+            weight=WEIGHT_B,
+            vector_ops=ops * result.elements,
+            kernel=kernel,
+            width=width,
         )
 
     def _attention(
@@ -236,6 +275,8 @@ class Builder:
         groups: float = 1,
         weight: int = WEIGHT_NONE,
         vector_ops: float = 0,
+        kernel: float = 1,
+        width: float = 1,
     ) -> Tensor:
         """Append one layer and its dependences."""
         index = len(self._layers)
@@ -259,6 +300,8 @@ class Builder:
             phase=self.phase,
             requests=a.shape[0],
             resident_bytes=b.bytes if b and b.resident else 0,
+            kernel=kernel,
+            width=width,
         )
         self._layers.append(Layer(name, operator))
         producers = a.producers | (b.producers if b else frozenset())
@@ -270,6 +313,11 @@ class Builder:
         new = tensor.sources - self._fetched
         self._fetched |= new
         return int(bool(new))
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width."""
+    return (size, size) if isinstance(size, int) else size
 
 
 def _steps(size: int, kernel: int, stride: int, padding: int) -> int:

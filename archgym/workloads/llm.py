@@ -29,6 +29,10 @@ class Decoder:
         layers, width, heads, kv_heads, mlp, vocabulary: sizes; `mlp` is the hidden width of the feed-forward network.
         llama: RMSNorm, rotary positions and SwiGLU; otherwise LayerNorm, learned positions and a two-layer MLP.
         activation: lane operations of the MLP's activation.
+        rotary: rotary positions instead of learned ones, as a Llama has them anyway.
+        head: width of a head where it is not width / heads.
+        qk_norm: queries and keys are normalised.
+        experts, chosen: MLPs of a mixture and how many of them a token takes; 0 for a single MLP.
     """
 
     layers: int
@@ -39,6 +43,21 @@ class Decoder:
     vocabulary: int
     llama: bool = False
     activation: float = GELU
+    rotary: bool = False
+    head: int = 0
+    qk_norm: bool = False
+    experts: int = 0
+    chosen: int = 0
+
+    @property
+    def depth(self) -> int:
+        """Width of a head."""
+        return self.head or self.width // self.heads
+
+    @property
+    def rotates(self) -> bool:
+        """Positions are rotary."""
+        return self.llama or self.rotary
 
 
 def prefill(model: Decoder, batch: int = 1, seq: int = 128, bits: int = 8, logits: str = "all") -> Workload:
@@ -118,25 +137,38 @@ LLAMA3_8B = phases(Decoder(32, 4096, 32, 8, 14336, 128256, llama=True, activatio
 
 def _forward(model: Decoder, batch: int, tokens: int, cached: int, logits: int, net: Builder) -> Workload:
     """One pass over `tokens` new tokens per request, with `cached` older ones in the cache and `logits` outputs."""
-    x = net.embedding("embedding", batch, tokens, model.width, positions=not model.llama)
+    x = net.embedding("embedding", batch, tokens, model.width, positions=not model.rotates)
     written: list[Tensor] = []
     for index in range(model.layers):
         name = f"layer{index}"
         attended, key, value = _attention(net, model, name, _norm(net, model, f"{name}.norm1", x), cached)
         x = net.add(f"{name}.add1", x, attended)
-        x = net.add(f"{name}.add2", x, _mlp(net, model, name, _norm(net, model, f"{name}.norm2", x)))
+        feed_forward = _experts if model.experts else _mlp
+        x = net.add(f"{name}.add2", x, feed_forward(net, model, name, _norm(net, model, f"{name}.norm2", x)))
         written += [key, value]
     x = net.linear("lm_head", _norm(net, model, "norm", x.view(batch, logits, model.width)), model.vocabulary)
-    return net.build("decoder", x, *written)
+    workload = net.build("decoder", x, *written)
+    return _with_all_experts(workload, model, batch * tokens * model.chosen) if model.experts else workload
+
+
+def _with_all_experts(workload: Workload, model: Decoder, pairs: int) -> Workload:
+    """Memory holds all experts, also those that none of the `pairs` of token and expert chose."""
+    stored = max(model.experts / pairs, 1)
+    layers = (
+        _with(layer, resident_bytes=layer.operator.resident_bytes * (stored if ".expert" in layer.name else 1))
+        for layer in workload.layers
+    )
+    return replace(workload, layers=tuple(layers))
 
 
 def _attention(net: Builder, model: Decoder, name: str, x: Tensor, cached: int) -> tuple[Tensor, Tensor, Tensor]:
     """Attention over the cache and the new tokens; returns its output and the new key and value."""
     batch, tokens, width = x.shape
-    depth = width // model.heads
-    rotary = ROTARY if model.llama else 0
-    query = net.linear(f"{name}.q_proj", x, width, activation=rotary)
+    depth, rotary = model.depth, ROTARY if model.rotates else 0
+    query = net.linear(f"{name}.q_proj", x, model.heads * depth, activation=rotary)
     key = net.linear(f"{name}.k_proj", x, model.kv_heads * depth, activation=rotary)
+    if model.qk_norm:
+        query, key = _norm(net, model, f"{name}.q_norm", query), _norm(net, model, f"{name}.k_norm", key)
     value = net.linear(f"{name}.v_proj", x, model.kv_heads * depth)
     # the cache is resident, and external where it holds older tokens; concatenating the new ones is free
     keys, values = (_with_cache(net, part.view(batch, tokens, model.kv_heads, depth), cached) for part in (key, value))
@@ -161,6 +193,19 @@ def _mlp(net: Builder, model: Decoder, name: str, x: Tensor) -> Tensor:
     return net.linear(
         f"{name}.down_proj", net.multiply(f"{name}.swiglu", gate, up, activation=model.activation), model.width
     )
+
+
+def _experts(net: Builder, model: Decoder, name: str, x: Tensor) -> Tensor:
+    """A gate, then the chosen experts of every token, spread evenly; of an expert that any token chose all is read."""
+    batch, tokens, width = x.shape
+    gate = net.softmax(f"{name}.gate_softmax", net.linear(f"{name}.gate", x, model.experts))
+    pairs, parts = batch * tokens * model.chosen, []
+    for expert in range(min(model.experts, pairs)):
+        rows = pairs // model.experts + (expert < pairs % model.experts)
+        parts.append(_mlp(net, model, f"{name}.expert{expert}", x.view(1, rows, width)))
+    chosen = net.concat(*parts, axis=1).view(batch, tokens, model.chosen * width)
+    ops = 2 * model.chosen - 1  # their sum, weighted by the gate
+    return net.vector("elementwise", f"{name}.mix", chosen, gate, shape=x.shape, ops=ops)
 
 
 def _norm(net: Builder, model: Decoder, name: str, x: Tensor) -> Tensor:

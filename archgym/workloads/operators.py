@@ -39,6 +39,8 @@ OPERATOR_DTYPE = np.dtype(
         ("requests", np.float64),
         ("resident_bytes", np.float64),
         ("task", np.int64),
+        ("kernel", np.float64),
+        ("width", np.float64),
         ("count", np.float64),
         ("accumulator_bits", np.float64),
     ]
@@ -66,6 +68,8 @@ class Operator:
         resident_bytes: what it keeps in memory over the run, weights or key-value cache: summed over all occurrences,
             each stored byte counts once, however often it is read.
         task: which network of a workload of several it belongs to.
+        kernel: taps of the kernel, so that k = kernel * input channels per group; 1 for matrix products.
+        width: columns of the output map, so that m = images * height * width; 1 for matrix products.
         count: how often it occurs.
     """
 
@@ -90,6 +94,8 @@ class Operator:
     requests: float = 1
     resident_bytes: float = 0
     task: int = 0
+    kernel: float = 1
+    width: float = 1
     count: float = 1
 
     @property

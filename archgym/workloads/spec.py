@@ -2,7 +2,8 @@
 
 A registered workload is a function such as `(batch: int = 1, bits: int = 8) -> Workload`: its keyword parameters are
 the options, typed as their defaults (int, float or str). A network with phases is a mapping of
-phase to such a function, the default phase first.
+phase to such a function, the default phase first. A name with the suffix of a model or table is a file: see
+archgym.workloads.files.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from archgym.errors import InputError, unknown
 from archgym.spec import OptionValue, option_defaults, parse_options, spell_options
-from archgym.workloads import WORKLOADS
+from archgym.workloads import WORKLOADS, files
 from archgym.workloads.workload import Workload
 
 Build = Callable[..., Workload]
@@ -30,8 +31,15 @@ def resolve(spec: str) -> tuple[str, Build, dict[str, OptionValue]]:
     if not isinstance(spec, str):
         raise InputError(f"a workload is named by text such as 'resnet50?batch=8', not by {spec!r}")
     head, mark, query = spec.strip().partition("?")
-    base, colon, phase = head.partition(":")
-    name, build = _choose(base, WORKLOADS.load(base), phase if colon else None)
+    form = files.form_of(head)
+    if form and form != files.CONFIG:
+        workload = files.load_file(head, query if mark else None)
+        return workload.name, lambda: workload, {}
+    base, colon, phase = files.split_phase(head) if form else head.partition(":")
+    if "/" in base and not form:
+        raise InputError(f"{base!r} is neither a built-in workload nor a file ending in {', '.join(files.FORMS)}")
+    target = files.load_config(base) if form else WORKLOADS.load(base)
+    name, build = _choose(base, target, phase if colon else None)
     defaults = option_defaults(build)
     options = parse_options(name, query, defaults) if mark else {}
     return name + spell_options(options, defaults), build, options

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archgym.workloads.operators import WEIGHT_A, WEIGHT_B, WEIGHT_NONE, Operator, merge, operator_table
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,9 @@ class Workload:
     def load(cls, spec: str) -> Workload:
         """The workload of a spec `name[:phase][?option=value&option=value]`.
 
-        Examples are `resnet50?batch=8` and `llama3-8b:decode?batch=8&context=2048`. The name of the result is the
-        canonical spec: only what differs from the defaults, in a fixed order.
+        Examples are `resnet50?batch=8`, `llama3-8b:decode?batch=8&context=2048` and files: `model.onnx?batch=4`,
+        `config.json:decode`, `net.csv`. The name of the result is the canonical spec: only what differs from the
+        defaults, in a fixed order.
 
         Raises:
             InputError: the spec is malformed or a value cannot be used.
@@ -69,6 +75,36 @@ class Workload:
 
         name, build, options = resolve(spec)
         return replace(build(**options), name=name)
+
+    @classmethod
+    def from_torch(
+        cls, module: torch.nn.Module, example_inputs: Any, *, name: str | None = None, bits: int = 8
+    ) -> Workload:
+        """The workload of one forward pass of a PyTorch module; see archgym.workloads.torch_module.
+
+        Args:
+            module: in evaluation mode or not; it is traced as in evaluation, without gradients, and left unchanged.
+            example_inputs: a tensor, a sequence of positional arguments or a mapping of keyword arguments.
+            name: of the workload; the class of the module when None.
+            bits: width of every element.
+
+        Raises:
+            InputError: the module cannot be run, or runs no operators.
+            MissingExtraError: PyTorch is not installed.
+        """
+        from archgym.workloads.files import torch_importer
+
+        return torch_importer()(module, example_inputs, name=name, bits=bits)
+
+    def save(self, path: str | Path) -> None:
+        """Write a table, `.csv` or `.parquet`, that `load` reads back exactly; see archgym.workloads.table.
+
+        Raises:
+            InputError: another suffix, or the file cannot be written.
+        """
+        from archgym.workloads.table import save_table
+
+        save_table(self, path)
 
     @cached_property
     def _merged(self) -> list[tuple[int, Operator]]:

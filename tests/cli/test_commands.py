@@ -79,7 +79,7 @@ def test_listings_and_validation(run) -> None:
         assert word in out
         assert word in json.loads(run(command, "--json")[1])
     assert "ofmap_sram_kib" in run("envs", "systolic")[1]
-    assert "GMACs" in run("workloads", "bert-base")[1]
+    assert "GMACs" in run("workload", "show", "bert-base")[1]
     code, out, _ = run("validate", "systolic")
     assert code == 1  # one target is missed, and said to be
     assert "MISSED" in out
@@ -128,7 +128,7 @@ def test_listings_and_validation(run) -> None:
         ("evaluate [1,2]", "unknown preset"),
         ("validate systolic --reference nowhere", "nowhere does not exist"),
         ("validate gpu", "unknown environment 'gpu'"),
-        ("workloads llama3-8b:decod", "did you mean 'decode'?"),
+        ("workload show llama3-8b:decod", "did you mean 'decode'?"),
         ("nonsense", "nonsense"),
     ],
 )
