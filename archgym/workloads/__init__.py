@@ -10,6 +10,7 @@ from archgym.workloads.workload import Layer, Workload
 
 _CNN, _TRANSFORMER, _LLM, _TPU = (f"archgym.workloads.{file}" for file in ("cnn", "transformer", "llm", "tpu_v1"))
 _MOE, _CHARM = (f"archgym.workloads.{file}" for file in ("moe", "charm"))
+_XR = "archgym.workloads.xr"
 _PHASES = "phases prefill, decode, generate"
 
 WORKLOADS = Registry(
@@ -44,6 +45,34 @@ WORKLOADS = Registry(
         "tpu-v1-lstm1": Entry(f"{_TPU}:lstm1", "TPU v1 paper, LSTM1: 37 FC layers, 34 M weights, batch 96"),
         "tpu-v1-cnn0": Entry(f"{_TPU}:cnn0", "TPU v1 paper, CNN0: 16 convolutions, 8 M weights, batch 8"),
         "tpu-v1-cnn1": Entry(f"{_TPU}:cnn1", "TPU v1 paper, CNN1: 72 convolutions, 4 FC, 100 M weights, batch 32"),
+        "xr-hand-graph-cnn": Entry(f"{_XR}.person:hand_graph_cnn", "hand tracking, 128x128: 4.1 GMACs, 20 M weights"),
+        "xr-ritnet": Entry(f"{_XR}.person:ritnet", "eye segmentation, 160x100: 1.0 GMACs, 0.25 M weights"),
+        "xr-fbnet-c": Entry(f"{_XR}.person:fbnet_c", "gaze estimation, 160x100: 0.14 GMACs, 5.5 M weights"),
+        "xr-res8-narrow": Entry(f"{_XR}.speech:res8_narrow", "keyword detection, 98x40: 7 MMACs, 20 k weights"),
+        "xr-emformer": Entry(f"{_XR}.speech:emformer", "speech recognition, 128 frames: 10 GMACs, 75 M weights"),
+        "xr-ed-tcn": Entry(f"{_XR}.speech:ed_tcn", "action segmentation, 668 frames: 0.37 GMACs, 0.7 M weights"),
+        "xr-hrvit-b1": Entry(f"{_XR}.objects:hrvit_b1", "semantic segmentation, 224x224: 2.8 GMACs, 20 M weights"),
+        "xr-d2go": Entry(f"{_XR}.objects:d2go", "object detection, 224x299: 0.44 GMACs, 5.3 M weights"),
+        "xr-midas-small": Entry(f"{_XR}.depth:midas_small", "depth estimation, 192x256: 3.4 GMACs, 17 M weights"),
+        "xr-rgbd-200": Entry(f"{_XR}.depth:rgbd_200", "depth refinement, 228x912: 15 GMACs, 14 M weights"),
+        "xr-planercnn": Entry(f"{_XR}.depth:planercnn", "plane detection, 160x160: 10 GMACs, 60 M weights"),
+        "xr-social-interaction-a": Entry(
+            f"{_XR}.scenarios:social_interaction_a", "XRBench scenario: 4 networks, avatars with depth and hands"
+        ),
+        "xr-social-interaction-b": Entry(
+            f"{_XR}.scenarios:social_interaction_b", "XRBench scenario: 3 networks, avatars with actions"
+        ),
+        "xr-outdoor-activity-a": Entry(
+            f"{_XR}.scenarios:outdoor_activity_a", "XRBench scenario: 4 networks, speech, segmentation, objects"
+        ),
+        "xr-outdoor-activity-b": Entry(
+            f"{_XR}.scenarios:outdoor_activity_b", "XRBench scenario: 3 networks, speech, objects"
+        ),
+        "xr-ar-assistant": Entry(
+            f"{_XR}.scenarios:ar_assistant", "XRBench scenario: 6 networks, speech, depth, planes, objects"
+        ),
+        "xr-ar-gaming": Entry(f"{_XR}.scenarios:ar_gaming", "XRBench scenario: 3 networks, hands, depth, planes"),
+        "xr-vr-gaming": Entry(f"{_XR}.scenarios:vr_gaming", "XRBench scenario: 3 networks, eyes, gaze, hands"),
     },
 )
 
