@@ -34,7 +34,14 @@ def _options(
     pass
 
 
-from archgym.cli import evaluate, listing, search, validate, workload  # noqa: E402, F401 (their commands join the app)
+from archgym.cli import (  # noqa: E402 (their commands join the app)
+    evaluate,  # noqa: F401
+    listing,  # noqa: F401
+    search,  # noqa: F401
+    timeline,  # noqa: F401
+    validate,  # noqa: F401
+    workload,  # noqa: F401
+)
 
 
 def main() -> None:

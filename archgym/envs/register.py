@@ -7,6 +7,7 @@ GYMNASIUM_IDS = {
     "archgym/PIM-v0": "pim",
     "archgym/Wafer-v0": "wafer",
     "archgym/FPGA-v0": "fpga",
+    "archgym/XR-v0": "xr",
 }
 
 
