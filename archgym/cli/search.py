@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ENV = typer.Option("systolic", "--env", "-e", help="Environment, with options: systolic?node_nm=16.")
 WORKLOAD = typer.Option(
-    None, "--workload", "-w", help="Workload, e.g. llama3-8b:decode?batch=8.  [default: the environment's]"
+    None, "--workload", "-w", help="Workload: llama3-8b:decode?batch=8, or model.onnx.  [default: the environment's]"
 )
 OBJECTIVE = typer.Option([], "--objective", "-o", help="Expression over metrics to minimise; several give a front.")
 CONSTRAINT = typer.Option([], "--constraint", "-c", help="e.g. 'area_mm2<=50', or none.  [default: the environment's]")
