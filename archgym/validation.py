@@ -13,6 +13,8 @@ from pathlib import Path
 
 from archgym.errors import InputError
 
+Row = dict[str, str]  # of a published.csv: quantity, item, value, unit, source
+
 
 @dataclass(frozen=True)
 class Check:
@@ -56,6 +58,24 @@ class Check:
         return "met" if abs(self.error) <= self.target else "missed"
 
 
+def check_row(
+    group: str, row: Row, ours: float | None, target: float | None = None, note: str = "", item: str = ""
+) -> Check:
+    """A row of a published.csv beside ours."""
+    value = None if ours is None else float(ours)
+    return Check(group, item or row["item"], float(row["value"]), value, row["unit"], row["source"], target, note=note)
+
+
+def rows_of(published: Sequence[Row], quantity: str) -> list[Row]:
+    """The published rows of a quantity."""
+    return [row for row in published if row["quantity"] == quantity]
+
+
+def items_of(published: Sequence[Row], quantity: str) -> dict[str, Row]:
+    """The published rows of a quantity by item."""
+    return {row["item"]: row for row in rows_of(published, quantity)}
+
+
 def mean_error(group: str, checks: Sequence[Check], target: float, note: str = "") -> Check:
     """The mean absolute error of checks as a check of its own, bounded by `target`."""
     errors = [abs(check.error) for check in checks if check.error is not None]
@@ -81,7 +101,7 @@ def worst_rows(checks: Iterable[Check], at_most: int = 12) -> list[Check]:
     return shown
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path) -> list[Row]:
     """Rows of a CSV file whose leading `#` lines hold its provenance.
 
     Raises:

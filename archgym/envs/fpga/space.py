@@ -91,50 +91,34 @@ REASONS = (
 
 _UNUSED: dict[str, Value] = {"reuse_factor": 128, "strategy": "resource"}
 
+_FLIGHTLLM: dict[str, Value] = {
+    "board": "u280",
+    "engine": "gemm",
+    "precision": "int8",
+    "tile_m": 2,
+    "tile_k": 32,
+    "tile_n": 64,
+    "engines": 3,
+    "activation_buffer_kib": 1024,
+    "weight_buffer_kib": 4096,
+    "output_buffer_kib": 512,
+    "memory_channels": 32,
+    "clock_mhz": 225,
+    "sparse_chain": "2:4",
+    "execution": "sequential",
+    "attention_lanes": 0,
+    "streaming_attention": "on",
+    **_UNUSED,
+}
+
 PRESETS = {
     "flightllm-u280": Preset(
-        {
-            "board": "u280",
-            "engine": "gemm",
-            "precision": "int8",
-            "tile_m": 2,
-            "tile_k": 32,
-            "tile_n": 64,
-            "engines": 3,
-            "activation_buffer_kib": 1024,
-            "weight_buffer_kib": 4096,
-            "output_buffer_kib": 512,
-            "memory_channels": 32,
-            "clock_mhz": 225,
-            "sparse_chain": "2:4",
-            "execution": "sequential",
-            "attention_lanes": 0,
-            "streaming_attention": "on",
-            **_UNUSED,
-        },
+        _FLIGHTLLM,
         "arXiv 2401.03868: 6345 DSP at 225 MHz, one core per super logic region; 3 x 2 x 32 x 64 products make "
         "6144 DSP with two packed in each. The split into tiles and the buffer sizes are assumptions",
     ),
     "flightllm-vhk158": Preset(
-        {
-            "board": "vhk158",
-            "engine": "gemm",
-            "precision": "int8",
-            "tile_m": 2,
-            "tile_k": 32,
-            "tile_n": 64,
-            "engines": 3,
-            "activation_buffer_kib": 1024,
-            "weight_buffer_kib": 4096,
-            "output_buffer_kib": 512,
-            "memory_channels": 64,
-            "clock_mhz": 225,
-            "sparse_chain": "2:4",
-            "execution": "sequential",
-            "attention_lanes": 0,
-            "streaming_attention": "on",
-            **_UNUSED,
-        },
+        _FLIGHTLLM | {"board": "vhk158", "memory_channels": 64},
         "arXiv 2401.03868: the U280 design on the larger memory, three int8 products in each DSP58 slice",
     ),
     "ubimoe-zcu102": Preset(

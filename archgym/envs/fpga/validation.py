@@ -18,14 +18,13 @@ from archgym.envs.fpga import FPGA, hls4ml
 from archgym.envs.fpga.devices import ACCUMULATOR_FF, ACCUMULATOR_LUT, OPERAND_FF
 from archgym.envs.fpga.memories import bram18
 from archgym.space import Value
-from archgym.validation import Check, mean_error, read_table
+from archgym.validation import Check, Row, check_row, items_of, mean_error, read_table
 from archgym.workloads import Workload
 from archgym.workloads.builder import Builder
 from archgym.workloads.operators import WEIGHT_B
 
 _HERE = Path(__file__).parent
 _REPORTS = "Vitis HLS reports of hls4ml dense layers (wa-hls4ml)"
-Row = dict[str, str]
 Column = NDArray[np.float64]
 
 
@@ -124,10 +123,6 @@ def _latency_strategy(rows: list[Row]) -> list[Check]:
 # -- machines
 
 
-def _of(published: list[Row], quantity: str) -> dict[str, Row]:
-    return {row["item"]: row for row in published if row["quantity"] == quantity}
-
-
 def _run(
     preset: str, workload: Workload, changes: dict[str, Value] | None = None, sparsity: str = "dense"
 ) -> np.record:
@@ -159,18 +154,8 @@ def with_bits(workload: Workload, weight_bits: float, activation_bits: float) ->
     return replace(workload, layers=tuple(layers))
 
 
-def _check(
-    group: str, row: Row, ours: float, target: float | None = None, note: str = "", item: str | None = None
-) -> Check:
-    return Check(
-        group, item or row["item"], float(row["value"]), float(ours), row["unit"], row["source"], target, note=note
-    )
-
-
-FLIGHT_BITS, FLIGHT_CONTEXT = (
-    3.5,
-    512,
-)  # mean weight width (arXiv 2401.03868); the context of its on-board demonstration
+FLIGHT_BITS = 3.5  # mean weight width (arXiv 2401.03868)
+FLIGHT_CONTEXT = 512  # of its on-board demonstration
 
 
 def _llama(spec: str) -> Workload:
@@ -181,12 +166,12 @@ def flightllm(published: list[Row]) -> list[Check]:
     """Decode speed, resources and power of FlightLLM; the bandwidth is that across channels, not taken from the row."""
     checks = []
     for preset, target in (("flightllm-u280", 0.20), ("flightllm-vhk158", None)):
-        rows = _of(published, preset)
+        rows = items_of(published, preset)
         metrics = _run(preset, _llama(f"decode?context={FLIGHT_CONTEXT}"))
         note = "context 512, 3.5-bit weights, HBM at 35 % (across channels)"
-        checks.append(_check(preset, rows["tokens"], 1 / metrics.latency_s, target, note))
+        checks.append(check_row(preset, rows["tokens"], 1 / metrics.latency_s, target, note))
         efficiency = metrics.dram_bytes / metrics.latency_s / ({"u280": 460e9, "vhk158": 819.2e9}[preset[10:]])
-        checks.append(_check(preset, rows["stream efficiency"], efficiency, note="with the cache and activations"))
+        checks.append(check_row(preset, rows["stream efficiency"], efficiency, note="with the cache and activations"))
         if target:
             for item, ours in (
                 ("dsp", metrics.dsp),
@@ -196,22 +181,20 @@ def flightllm(published: list[Row]) -> list[Check]:
                 ("power", metrics.power_w),
             ):
                 note = "ours keeps these buffers in block memory" if item == "uram" else ""
-                checks.append(_check(preset, rows[item], ours, note=note))
+                checks.append(check_row(preset, rows[item], ours, note=note))
     for phase, option in (("decode", "context"), ("prefill", "seq")):
-        for item, row in _of(published, f"flightllm-{phase}").items():
+        for item, row in items_of(published, f"flightllm-{phase}").items():
             metrics = _run("flightllm-vhk158", _llama(f"{phase}?{option}={item}"))
             note = "the authors' own model, with a correction they do not explain"
             item = f"{phase} {item} tokens"
-            checks.append(_check("flightllm-vhk158 profile", row, metrics.latency_s * 1e3, note=note, item=item))
-    for row in _of(published, "flightllm-energy").values():
+            checks.append(check_row("flightllm-vhk158 profile", row, metrics.latency_s * 1e3, note=note, item=item))
+    for row in items_of(published, "flightllm-energy").values():
         told = Check("flightllm-u280", f"energy over {row['item']}", float(row["value"]), None, "1", row["source"])
         checks.append(replace(told, note="GPUs are not modelled"))
     return checks
 
 
 _UBIMOE = ("ubimoe-u280", "ubimoe-zcu102")
-
-
 _UNROLLS = "its unrolls on ZCU102 are not published: half of those on U280"
 
 
@@ -226,11 +209,11 @@ def ubimoe_throughput(published: list[Row], group: str = "UbiMoE throughput", im
     """
     checks = []
     for preset in _UBIMOE:
-        rows = _of(published, preset)
+        rows = items_of(published, preset)
         operations = float(rows["throughput"]["value"]) * float(rows["latency"]["value"]) * 1e-3
         ours = operations / _m3vit(preset, image).latency_s
         note = _UNROLLS if preset == "ubimoe-zcu102" else ""
-        checks.append(_check(group, rows["throughput"], ours, note=note, item=preset))
+        checks.append(check_row(group, rows["throughput"], ours, note=note, item=preset))
     return checks
 
 
@@ -238,7 +221,7 @@ def ubimoe_resources(published: list[Row]) -> list[Check]:
     """Latency, clock, resources and power of UbiMoE."""
     checks = []
     for preset in _UBIMOE:
-        metrics, rows = _m3vit(preset), _of(published, preset)
+        metrics, rows = _m3vit(preset), items_of(published, preset)
         ours = {
             "latency": metrics.latency_s * 1e3,
             "clock": metrics.clock_mhz,
@@ -251,7 +234,7 @@ def ubimoe_resources(published: list[Row]) -> list[Check]:
         notes = {"power": "static power and energies per resource are declared, not fitted"}
         for item in ("dsp", "lut", "ff"):
             notes[item] = "products, operands, buffers and lanes: no HLS control logic, exponentials or dividers"
-        checks += [_check(preset, rows[item], value, note=notes.get(item, "")) for item, value in ours.items()]
+        checks += [check_row(preset, rows[item], value, note=notes.get(item, "")) for item, value in ours.items()]
     return checks
 
 
@@ -276,24 +259,24 @@ _CHARM: dict[str, dict[str, Value]] = {
 def charm_throughput(published: list[Row]) -> list[Check]:
     """Fp32 TFLOPS of CHARM's four applications."""
     return [
-        _check(
+        check_row(
             "CHARM throughput",
             row,
             _run("charm-vck190", Workload.load(f"charm-{app}"), _CHARM[app]).throughput_tops,
             note="unexplained: memory-bound here, 1.5 times slower there" if app == "vit" else "",
         )
-        for app, row in _of(published, "charm-vck190").items()
+        for app, row in items_of(published, "charm-vck190").items()
     ]
 
 
 def charm_products(published: list[Row]) -> list[Check]:
     """Single square products on the engine that CHARM uses for its MLP."""
     checks = []
-    for item, row in _of(published, "charm-gemm").items():
+    for item, row in items_of(published, "charm-gemm").items():
         net, size = Builder(32), int(item)
         product = net.build(f"square {size}", net.linear("product", net.input(size, size), size))
         metrics = _run("charm-vck190", product, _ONE_ENGINE)
-        checks.append(_check("CHARM square product", row, metrics.throughput_tops * 1e3))
+        checks.append(check_row("CHARM square product", row, metrics.throughput_tops * 1e3))
     return checks
 
 
@@ -306,7 +289,7 @@ def sat(published: list[Row]) -> list[Check]:
     The three passes have the same products, so dense training takes 3 forward passes, and sparse training 2 of the
     sparse ones and a dense one. The machine: a 32 x 32 array of 16-bit products on the board's FPGA (VU9P).
     """
-    rows = _of(published, "sat")
+    rows = items_of(published, "sat")
     changes: dict[str, Value] = {
         "board": "u200",
         "precision": "int16",
@@ -327,7 +310,7 @@ def sat(published: list[Row]) -> list[Check]:
     note = "mean of " + ", ".join(
         f"{name.split('?')[0]} {gain:.2f}" for name, gain in zip(_SAT_NETWORKS, gains, strict=True)
     )
-    checks = [_check("SAT", rows["speed-up 2:8"], float(np.mean(gains)), 0.20, note)]
+    checks = [check_row("SAT", rows["speed-up 2:8"], float(np.mean(gains)), 0.20, note)]
     for item in ("energy low", "energy high"):
         row = rows[item]
         told = Check("SAT", item, float(row["value"]), None, row["unit"], row["source"])
@@ -341,17 +324,17 @@ def sat(published: list[Row]) -> list[Check]:
 def buffers(published: list[Row]) -> list[Check]:
     """Block memories of buffers; a RAMB36 is two of 18 Kbit."""
     checks = []
-    for item, row in _of(published, "buffer").items():
+    for item, row in items_of(published, "buffer").items():
         width, depth = map(float, item.split("x"))
-        checks.append(_check("buffer", row, float(bram18(width, depth)) / 2, 0.0, item=item))
+        checks.append(check_row("buffer", row, float(bram18(width, depth)) / 2, 0.0, item=item))
     return checks
 
 
 def synthesis(published: list[Row]) -> list[Check]:
     """LUTs and flip-flops of an int8 array without cascades; the constants come from the 4x4 arrays alone."""
-    rows = _of(published, "synthesis")
+    rows = items_of(published, "synthesis")
     lut, ff = rows["xcup 8x8 int8 lut"], rows["xcup 8x8 int8 ff"]
     return [
-        _check("synthesis", lut, 64 * ACCUMULATOR_LUT, note="constants from 4x4 arrays"),
-        _check("synthesis", ff, 64 * (ACCUMULATOR_FF + OPERAND_FF * 16), note="constants from 4x4 arrays"),
+        check_row("synthesis", lut, 64 * ACCUMULATOR_LUT, note="constants from 4x4 arrays"),
+        check_row("synthesis", ff, 64 * (ACCUMULATOR_FF + OPERAND_FF * 16), note="constants from 4x4 arrays"),
     ]

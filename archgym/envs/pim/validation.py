@@ -18,14 +18,13 @@ from archgym.envs.pim import PIM
 from archgym.envs.pim.budget import budget
 from archgym.envs.pim.devices import ACCESS_BYTES, MEMORIES
 from archgym.envs.pim.dram import gemv
-from archgym.validation import Check, mean_error, read_table
+from archgym.validation import Check, Row, check_row, mean_error, read_table, rows_of
 from archgym.workloads import Workload
 from archgym.workloads.operators import WEIGHT_NONE
 
 _HERE = Path(__file__).parent
 _TCK_S = 0.769e-9  # HBM3 of AttAcc
 _LEVELS = {"BA": "attacc-bank", "BG": "attacc-bankgroup", "BUFFER": "attacc-buffer"}
-Row = dict[str, str]
 
 
 def validate(reference: Path | None = None) -> list[Check]:
@@ -41,14 +40,6 @@ def validate(reference: Path | None = None) -> list[Check]:
         *devices(published),
         *gpus(published),
     ]
-
-
-def _of(published: list[Row], quantity: str) -> list[Row]:
-    return [row for row in published if row["quantity"] == quantity]
-
-
-def _check(group: str, row: Row, ours: float | None, target: float | None = None, note: str = "") -> Check:
-    return Check(group, row["item"], float(row["value"]), ours, row["unit"], row["source"], target, note=note)
 
 
 def _run(preset: str, workload: str, changes: Mapping[str, Any], scenario: Mapping[str, Any] | None = None) -> Any:
@@ -112,14 +103,14 @@ def _attacc_step(item: str) -> Any:
 def attacc_steps(published: list[Row]) -> list[Check]:
     """Time and energy of a decode step at the mean context."""
     steps = [
-        _check("AttAcc step time", row, float(_attacc_step(row["item"]).latency_s) * 1e3)
-        for row in _of(published, "attacc_step")
+        check_row("AttAcc step time", row, float(_attacc_step(row["item"]).latency_s) * 1e3)
+        for row in rows_of(published, "attacc_step")
     ]
     note = "without standby, as theirs; with PIM theirs charges feed-forward layers to the GPU alone"
     energies = []
-    for row in _of(published, "attacc_energy"):
+    for row in rows_of(published, "attacc_energy"):
         step = _attacc_step(row["item"])
-        energies.append(_check("AttAcc step energy", row, float(step.energy_j - step.energy_standby_j), note=note))
+        energies.append(check_row("AttAcc step energy", row, float(step.energy_j - step.energy_standby_j), note=note))
     return [*steps, mean_error("AttAcc step time", steps, 0.15), *energies]
 
 
@@ -167,10 +158,10 @@ def cent_published(published: list[Row]) -> list[Check]:
     checks = []
     for quantity, target in (("cent_throughput", 0.20), ("cent_energy", None), ("cent_power", None)):
         group = "CENT published " + quantity.removeprefix("cent_")
-        checks += [_check(group, row, means[quantity, row["item"]], target) for row in _of(published, quantity)]
+        checks += [check_row(group, row, means[quantity, row["item"]], target) for row in rows_of(published, quantity)]
     part = _cent("llama2-7b", 128, 8, 32, 8, 1)
     ours = float(part.energy_activate_j + part.energy_column_j) * 1e3
-    return checks + [_check("CENT published energy", row, ours) for row in _of(published, "cent_energy_part")]
+    return checks + [check_row("CENT published energy", row, ours) for row in rows_of(published, "cent_energy_part")]
 
 
 # -- IANUS
@@ -194,10 +185,10 @@ _WHY_IANUS = (
 def ianus(published: list[Row]) -> list[Check]:
     """Decode rate in the middle of (64, 256), fully-connected layers on PIM."""
     checks = []
-    for row in _of(published, "ianus_rate"):
+    for row in rows_of(published, "ianus_rate"):
         model, devices = row["item"].split(" x")
         step = _run("aim-gddr6", f"{model}:decode?bits=16&context=192", _IANUS | {"tensor_parallel": int(devices)})
-        checks.append(_check("IANUS decode rate", row, 1.0 / float(step.latency_s)))
+        checks.append(check_row("IANUS decode rate", row, 1.0 / float(step.latency_s)))
     return [*checks, mean_error("IANUS decode rate", checks, 0.25, _WHY_IANUS)]
 
 
@@ -239,21 +230,21 @@ def neupims(published: list[Row]) -> list[Check]:
         _neupims("neupims-naive", *case).latency_s / _neupims("neupims", *case, _ALONE).latency_s for case in small
     ]
     gains["dual row buffers alone"] = np.array(alone)
-    for row in _of(published, "neupims_gain"):
+    for row in rows_of(published, "neupims_gain"):
         if row["item"] in gains:
             target = 0.25 if row["item"] == "over naive NPU+PIM" else None
             gain = gains[row["item"]]
             note = f"ours from {gain.min():.2f} to {gain.max():.2f}"
-            checks.append(_check("NeuPIMs mean gain", row, float(gain.mean()), target, note))
-    for row in _of(published, "neupims_utilisation"):
+            checks.append(check_row("NeuPIMs mean gain", row, float(gain.mean()), target, note))
+    for row in rows_of(published, "neupims_utilisation"):
         name = "neupims" if row["item"].startswith("neupims") else "neupims-naive"
-        checks.append(_check("NeuPIMs utilisation", row, _npu_utilisation(name, "gpt3-30b", 256)))
+        checks.append(check_row("NeuPIMs utilisation", row, _npu_utilisation(name, "gpt3-30b", 256)))
     naive, dual = _neupims("neupims-naive", "gpt3-30b", 256), _neupims("neupims", "gpt3-30b", 256)
     ratios = {"power": dual.power_w / naive.power_w, "energy": dual.energy_j / naive.energy_j}
     note = "30B at batch 256"
-    for row in _of(published, "neupims_dual"):
+    for row in rows_of(published, "neupims_dual"):
         if row["item"] in ratios:
-            checks.append(_check("NeuPIMs over naive", row, float(ratios[row["item"]]), note=note))
+            checks.append(check_row("NeuPIMs over naive", row, float(ratios[row["item"]]), note=note))
     return checks
 
 
@@ -274,7 +265,7 @@ def _npu_utilisation(preset: str, model: str, batch: int) -> float:
 def devices(published: list[Row]) -> list[Check]:
     """Peak rates and areas of the published devices, from the presets."""
     checks = []
-    for row in _of(published, "device_peak") + _of(published, "device_bandwidth"):
+    for row in rows_of(published, "device_peak") + rows_of(published, "device_bandwidth"):
         if row["item"] not in PIM.presets:
             continue
         machine = PIM.preset(row["item"])
@@ -289,7 +280,7 @@ def devices(published: list[Row]) -> list[Check]:
                 memory = MEMORIES[str(machine.values["memory"])]
                 ours /= design.channels * memory.io_gb_s
         note = "columns at full rate; published ones count opening rows" if row["unit"] == "x external" else ""
-        checks.append(_check(row["quantity"].replace("_", " "), row, float(ours), note=note))
+        checks.append(check_row(row["quantity"].replace("_", " "), row, float(ours), note=note))
     return checks
 
 
@@ -298,17 +289,17 @@ def gpus(published: list[Row]) -> list[Check]:
     a100 = _DGX | {"memory": "hbm2", "stacks": 4, "channels": 16, "tensor_parallel": 1}
     note = "A100-80GB: 2048 GB/s of HBM2, 85 % sustained, 6.87 us to start each vector operator"
     checks = []
-    for row in _of(published, "gpu_prefill") + _of(published, "gpu_decode"):
+    for row in rows_of(published, "gpu_prefill") + rows_of(published, "gpu_decode"):
         gpu, model, _, batch = row["item"].split()
         if gpu == "a100":
             phase = f"prefill?seq=2048&batch={batch[2:]}"
             if row["quantity"] == "gpu_decode":
                 phase = f"decode?context={2048 + 256 // 2}&batch={batch[2:]}"
             ours = _run("attacc-bank", f"{model}:{phase}&bits=16", a100)
-            checks.append(_check("GPU without PIM", row, float(ours.latency_s) * 1e3, note=note))
-    for row in _of(published, "gpu_layer"):
+            checks.append(check_row("GPU without PIM", row, float(ours.latency_s) * 1e3, note=note))
+    for row in rows_of(published, "gpu_layer"):
         phase = "prefill?seq=2048" if "prefill" in row["item"] else "decode?context=3072"
         ours = _run("attacc-bank", f"gpt3-175b:{phase}&batch=8&bits=16", a100 | {"tensor_parallel": 4, "banks": 64})
         ours_ms = float(ours.latency_s) * 1e3 / 96
-        checks.append(_check("GPU without PIM", row, ours_ms, note="over 96 layers; banks added for capacity"))
+        checks.append(check_row("GPU without PIM", row, ours_ms, note="over 96 layers; banks added for capacity"))
     return checks

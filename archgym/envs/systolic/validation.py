@@ -13,14 +13,13 @@ from archgym.envs.evaluator import Evaluator
 from archgym.envs.systolic import SYSTOLIC, cost
 from archgym.envs.systolic.budget import IS, OS, SERIAL, WS, budget, sram_j_per_byte
 from archgym.envs.technology import technology
-from archgym.validation import Check, mean_error, read_table
+from archgym.validation import Check, Row, mean_error, read_table, rows_of
 from archgym.workloads import Workload
 from archgym.workloads.operators import WEIGHT_B, Operator, operator_table
 
 _HERE = Path(__file__).parent
 _SCALESIM = "SCALE-Sim 3.0.0"
 _DATAFLOWS = {"os": OS, "ws": WS, "is": IS}
-Row = dict[str, str]
 
 
 def validate(reference: Path | None = None) -> list[Check]:
@@ -151,14 +150,10 @@ def _tpu(app: str) -> tuple[np.record, list[dict[str, float]], Workload]:
     return evaluator.evaluate_designs(design)[0], evaluator.breakdown(design), evaluator.workload
 
 
-def _of(published: list[Row], quantity: str) -> list[Row]:
-    return [row for row in published if row["quantity"] == quantity]
-
-
 def tpu_shift(published: list[Row]) -> list[Check]:
     """Share of the matrix unit's time that waits for weight tiles to shift in, for the memory-bound applications."""
     checks = []
-    for row in _of(published, "shift_share"):
+    for row in rows_of(published, "shift_share"):
         layers = [layer for layer in _tpu(row["item"])[1] if layer["macs"]]
         ours = sum(layer["shift_s"] for layer in layers) / sum(layer["latency_s"] for layer in layers)
         value = float(row["value"])
@@ -184,7 +179,7 @@ def tpu_throughput(published: list[Row]) -> list[Check]:
             row["source"],
             note=_WHY_MISSED.get(row["item"], ""),
         )
-        for row in _of(published, "throughput")
+        for row in rows_of(published, "throughput")
     ]
     reasons = "; ".join(f"{app}: {why}" for app, why in _WHY_MISSED.items())
     return [*checks, mean_error("TPU v1 throughput", checks, 0.20, reasons)]
@@ -212,13 +207,13 @@ def tpu_energy(published: list[Row]) -> list[Check]:
             0.30,
             note=notes[row["item"]],
         )
-        for row in _of(published, "energy_per_mac")
+        for row in rows_of(published, "energy_per_mac")
     ]
 
 
 def area_shares(published: list[Row]) -> list[Check]:
     """Shares of area; of the 79 % of the die that the TPU floorplan labels, as ours has no rest."""
-    rows = {row["item"]: row for row in _of(published, "area_share")}
+    rows = {row["item"]: row for row in rows_of(published, "area_share")}
     labelled = float(rows["labelled"]["value"])
     tpu, _, _ = _tpu("tpu-v1-cnn0")
     small = SYSTOLIC.preset("gemmini-16")

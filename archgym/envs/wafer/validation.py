@@ -17,7 +17,7 @@ import numpy as np
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.wafer import WAFER, cost
 from archgym.envs.wafer.budget import budget, row_yield
-from archgym.validation import Check, mean_error, read_table
+from archgym.validation import Check, Row, check_row, mean_error, read_table, rows_of
 from archgym.workloads import Workload
 from archgym.workloads.operators import DECODE, FORWARD, WEIGHT_B, Operator, operator_table
 
@@ -25,7 +25,6 @@ _HERE = Path(__file__).parent
 _PROMPT = 4096  # tokens of the prefill rows; the decode rows' context is not in our source and taken as the same
 _A100_W = 400.0  # thermal design power
 FITTED = "llama3-8b"
-Row = dict[str, str]
 
 
 def validate(reference: Path | None = None) -> list[Check]:
@@ -41,14 +40,6 @@ def validate(reference: Path | None = None) -> list[Check]:
         *machines(published),
         *core_yield(published),
     ]
-
-
-def _of(published: list[Row], quantity: str) -> list[Row]:
-    return [row for row in published if row["quantity"] == quantity]
-
-
-def _check(group: str, row: Row, ours: float | None, target: float | None = None, note: str = "") -> Check:
-    return Check(group, row["item"], float(row["value"]), ours, row["unit"], row["source"], target, note=note)
 
 
 @cache
@@ -77,10 +68,10 @@ def token_rates(published: list[Row]) -> list[Check]:
     """Decode and prefill; means over all rows and over the models that nothing was fitted on."""
     checks: list[Check] = []
     for phase, rate in (("decode", decode_rate), ("prefill", prefill_rate)):
-        for row in _of(published, f"waferllm_{phase}"):
+        for row in rows_of(published, f"waferllm_{phase}"):
             model, side = row["item"].split()
             note = "fitted" if model == FITTED else "held out"
-            checks.append(_check(f"WaferLLM {phase}", row, rate(model, float(side)), 0.20, note))
+            checks.append(check_row(f"WaferLLM {phase}", row, rate(model, float(side)), 0.20, note))
     held_out = [check for check in checks if check.note == "held out"]
     return [*checks, mean_error("WaferLLM, all", checks, 0.10), mean_error("WaferLLM, held out", held_out, 0.10)]
 
@@ -88,7 +79,7 @@ def token_rates(published: list[Row]) -> list[Check]:
 def end_to_end(published: list[Row]) -> list[Check]:
     """Generated tokens over the time of prefill, re-layout and decode."""
     checks = []
-    for row in _of(published, "waferllm_end_to_end"):
+    for row in rows_of(published, "waferllm_end_to_end"):
         model, tokens, prefill, decode = row["item"].split()
         seq, out = tokens.split("/")
         metrics = run(
@@ -98,7 +89,7 @@ def end_to_end(published: list[Row]) -> list[Check]:
         if row["item"].startswith("llama2-13b 2048/128"):
             note = "less decode, their 13B rows leave 0.207 s for 2048 tokens and 0.246 s for 4096, a ratio of 0.84; "
             note += "their 8B rows give 0.73, as ours do for both"
-        checks.append(_check("WaferLLM end to end", row, int(out) / metrics["latency_s"], 0.15, note))
+        checks.append(check_row("WaferLLM end to end", row, int(out) / metrics["latency_s"], 0.15, note))
     return [*checks, mean_error("WaferLLM end to end", checks, 0.15)]
 
 
@@ -121,7 +112,7 @@ _SQUARES = (4096, 8192)
 def gemm_efficiency(published: list[Row]) -> list[Check]:
     """MeshGEMM over 70 %, the others below 50 %: on the feed-forward product of Llama3-8B; squares are reported."""
     checks = []
-    for row in _of(published, "gemm_efficiency"):
+    for row in rows_of(published, "gemm_efficiency"):
         algorithm, side = row["item"].split()
         bound = float(row["value"])
         low, high = (bound, 1.0) if algorithm == "meshgemm" else (0.0, bound)
@@ -138,9 +129,9 @@ def gemv_times(published: list[Row]) -> list[Check]:
     """A square matrix times a vector."""
     note = "mesh side not in our source, 720 taken; the published difference means 1.7 MACs a cycle, the paper states 1"
     checks = []
-    for row in _of(published, "gemv"):
+    for row in rows_of(published, "gemv"):
         size = float(row["item"].split()[1])
-        checks.append(_check("GEMV", row, _product(1, size, size, 720, DECODE)[0] * 1e6, note=note))
+        checks.append(check_row("GEMV", row, _product(1, size, size, 720, DECODE)[0] * 1e6, note=note))
     return checks
 
 
@@ -148,7 +139,7 @@ def longest_decode(published: list[Row]) -> list[Check]:
     """Context at which the SRAM of the cores is full: the bytes of a core grow linearly with it."""
     note = "whole meshes of the active cores; no SRAM set aside for code"
     checks = []
-    for row in _of(published, "longest_decode"):
+    for row in rows_of(published, "longest_decode"):
         model, side = row["item"].split()
         short, long = 2048, 4096
         first, second = (
@@ -157,7 +148,7 @@ def longest_decode(published: list[Row]) -> list[Check]:
         )
         sram = float(WAFER.preset("wse-2").values["sram_kib"]) * 1024
         ours = short + (sram - first) * (long - short) / (second - first)
-        checks.append(_check("Longest decode", row, ours, note=note))
+        checks.append(check_row("Longest decode", row, ours, note=note))
     return checks
 
 
@@ -173,7 +164,7 @@ def energy_ratios(published: list[Row]) -> list[Check]:
         "A100s at 400 W each; theirs follows from a constant power of WSE-2 (about 15 kW); GEMV: our static power only"
     )
     checks = []
-    for row in _of(published, "energy_ratio"):
+    for row in rows_of(published, "energy_ratio"):
         kind, size = row["item"].split()
         if kind == "gemv":
             ours = _product(1, float(size), float(size), 720, DECODE)[0] * static_w
@@ -181,7 +172,7 @@ def energy_ratios(published: list[Row]) -> list[Check]:
         else:
             ours = per_token[kind]
             theirs = _A100_W * int(size[1:]) / other[f"other_{kind}", f"{FITTED} a100 {size}"]
-        checks.append(_check("Energy ratio", row, theirs / ours, note=note))
+        checks.append(check_row("Energy ratio", row, theirs / ours, note=note))
     return checks
 
 
@@ -213,12 +204,12 @@ def machines(published: list[Row]) -> list[Check]:
         "power": "during prefill",
     }
     checks = []
-    for row in _of(published, "machine"):
+    for row in rows_of(published, "machine"):
         if row["item"] in ours:
             target = 0.15 if row["item"] == "wse-2 core_area" else None
             note = notes.get(row["item"].split()[1], "")
             group = "Core area" if row["item"].endswith("core_area") else "Machine"
-            checks.append(_check(group, row, ours[row["item"]], target, note))
+            checks.append(check_row(group, row, ours[row["item"]], target, note))
     return checks
 
 
@@ -229,7 +220,7 @@ def core_yield(published: list[Row]) -> list[Check]:
     fixed = budget(design, WAFER.technology(**preset.scenario))
     row = next(row for row in published if row["item"] == "wse-3 usable_share")
     note = "set by the 6 spares of 81 columns that the published counts imply, not by defects"
-    checks = [_check("Core yield", row, float(fixed.usable_share), 0.02, note)]
+    checks = [check_row("Core yield", row, float(fixed.usable_share), 0.02, note)]
     rows = float(design.core_rows * design.reticle_rows * design.reticle_columns)
     broken = 1.0 - np.exp(-0.05 * 0.001)  # published core area and defect density
     for spares in range(3):

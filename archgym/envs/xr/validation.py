@@ -16,7 +16,7 @@ from archgym.envs.xr import XR
 from archgym.envs.xr.budget import GREEDY, OS, OS_CLUSTER, RS, RS_CLUSTER, WS, WS_CLUSTER
 from archgym.envs.xr.cost import LATENCY, MAC_J, SRAM_J, frames, loops, overlap
 from archgym.envs.xr.runtime import DEADLINE, END, LOG_FIELDS, TASK, realtime_score, simulate
-from archgym.validation import Check, read_table
+from archgym.validation import Check, Row, items_of, read_table
 from archgym.workloads import Workload
 from archgym.workloads.xr.scenarios import SCENARIOS, workload_name
 
@@ -24,7 +24,6 @@ SEEDS = range(1, 6)  # of the probabilistic scenarios; the published means are o
 AS_PUBLISHED = ("xrbench", "dense")  # conventions of the published scores: evaluation, depthwise
 OTHERS = (("xrbench", "grouped"), ("physical", "grouped"))
 _DATAFLOWS = {"ws": (WS, WS_CLUSTER), "os": (OS, OS_CLUSTER), "rs": (RS, RS_CLUSTER)}
-Row = dict[str, str]
 
 
 def validate(reference: Path | None = None) -> list[Check]:
@@ -33,13 +32,9 @@ def validate(reference: Path | None = None) -> list[Check]:
     return [*runtime(published), *cycles(published), *networks(published), *accelerators(published)]
 
 
-def _of(published: list[Row], quantity: str) -> dict[str, Row]:
-    return {row["item"]: row for row in published if row["quantity"] == quantity}
-
-
 def runtime(published: list[Row]) -> list[Check]:
     """The discrete-event run and the scores, given the artifact's own latencies and energies of a frame."""
-    latency, energy = _of(published, "artifact_latency"), _of(published, "artifact_energy")
+    latency, energy = items_of(published, "artifact_latency"), items_of(published, "artifact_energy")
     workload = Workload.load(workload_name("VR_gaming"))
     names = [task.name for task in workload.tasks]
     milliseconds, millijoules = (
@@ -48,14 +43,14 @@ def runtime(published: list[Row]) -> list[Check]:
     log = np.zeros((1000, LOG_FIELDS))
     run, _ = simulate(milliseconds, millijoules, workload.task_table, GREEDY, 700.0, 1, log)
     log = log[: run.logged]
-    overall = _of(published, "artifact_overall")["VR_gaming"]
+    overall = items_of(published, "artifact_overall")["VR_gaming"]
     note, group = "given the artifact's own latency and energy of a frame", "XRBench runtime"
     value = float(overall["value"])
     checks = [Check(group, "overall score", value, run.score, "1", overall["source"], 1e-4, note=note)]
     for index, name in enumerate(names):
         rows = log[log[:, TASK] == index]
         ours = float(np.mean([realtime_score(row[END] - row[DEADLINE]) for row in rows]))
-        told = _of(published, "artifact_realtime")[name]
+        told = items_of(published, "artifact_realtime")[name]
         item = f"real-time score of {name}"
         checks.append(Check(group, item, float(told["value"]), ours, "1", told["source"], 1e-4, note=note))
     return checks
@@ -64,7 +59,7 @@ def runtime(published: list[Row]) -> list[Check]:
 def cycles(published: list[Row]) -> list[Check]:
     """Compute cycles of single layers in XRBench's evaluation, to the cycle."""
     checks = []
-    for item, row in _of(published, "maestro_cycles").items():
+    for item, row in items_of(published, "maestro_cycles").items():
         name, *sizes, output = item.split()
         channels, filters, side = map(float, sizes)
         rows, columns = map(float, output.split("x"))
@@ -86,7 +81,7 @@ def networks(published: list[Row]) -> list[Check]:
     table = frames(design, workload.operators, workload.task_table, evaluator.technology, fixed)[:, 0]
     checks = []
     for quantity, columns, unit in (("latency", (LATENCY,), "ms"), ("energy", (MAC_J, SRAM_J), "mJ")):
-        told = _of(published, f"artifact_{quantity}")
+        told = items_of(published, f"artifact_{quantity}")
         for index, task in enumerate(workload.tasks):
             row, ours = told[task.name], 1e3 * float(sum(table[index, column] for column in columns))
             item = f"{quantity} of {task.name} on a-4k"
@@ -114,7 +109,7 @@ def spearman(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
 
 def accelerators(published: list[Row]) -> list[Check]:
     """Mean overall scores of the 26 accelerators, their rank correlation, and the place of the published winners."""
-    rows = _of(published, "mean_score")
+    rows = items_of(published, "mean_score")
     told = np.array([float(rows[name]["value"]) for name in XR.presets])
     source = next(iter(rows.values()))["source"]
     ours = mean_scores(*AS_PUBLISHED)
