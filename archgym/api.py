@@ -19,7 +19,7 @@ from archgym.envs.family import Family
 from archgym.errors import InputError
 from archgym.metrics import metric_names
 from archgym.objective import Objective
-from archgym.spec import option_defaults, parse_options
+from archgym.spec import option_defaults, parse_options, spell_options
 from archgym.workloads import Workload
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Evaluation:
 
 def evaluate(
     design: str | Mapping[str, Any] | Sequence[str],
-    environment: str = "systolic",
+    environment: str | None = None,
     workload: str | Workload | None = None,
     memory_plan: str | None = None,
     scratchpad: str | float | None = None,
@@ -118,8 +118,9 @@ def evaluate(
     Args:
         design: values by parameter, or one or several of: preset name, path of a JSON file (a design, or a run's
             result.json), JSON text, `parameter=value`; later ones override earlier ones.
-        environment: a preset brings its own scenario unless options are given here.
-        workload: the environment's default when None.
+        environment: that of the run directory among the designs when None, else systolic. A preset brings its own
+            scenario unless options are given here.
+        workload: that of the run when None and the environment is the run's, else the environment's default.
         memory_plan: ilp, greedy or none: plan the network's memory and evaluate the planned network.
         scratchpad: memory to plan for, bytes or a size such as `2MiB`; the design's own when None.
 
@@ -129,8 +130,11 @@ def evaluate(
     """
     if memory_plan is None and scratchpad is not None:
         raise InputError("a scratchpad is what a memory plan is made for: name the method too, e.g. --memory-plan ilp")
+    parts = [design] if isinstance(design, str | Mapping) else design
+    if environment is None:
+        environment, workload = _of_run(parts, workload)
     family, scenario = _family(environment)
-    values, preset_scenario = _design_values(family, [design] if isinstance(design, str | Mapping) else design)
+    values, preset_scenario = _design_values(family, parts)
     spec = family.workload if workload is None else workload
     model = Evaluator(
         family, Workload.load(spec) if isinstance(spec, str) else spec, dict(preset_scenario) | dict(scenario)
@@ -177,6 +181,21 @@ def plan_memory(
     return plan(network, size_bytes(scratchpad), method, time_limit_s)
 
 
+def _of_run(
+    parts: Sequence[str | Mapping[str, Any]], workload: str | Workload | None
+) -> tuple[str, str | Workload | None]:
+    """Environment and workload that the last run directory among the parts of a design was about."""
+    runs = [Path(part) for part in parts if isinstance(part, str) and part and (Path(part) / "config.json").is_file()]
+    if not runs:
+        return "systolic", workload
+    from archgym.search import load_run
+
+    config = load_run(runs[-1]).config
+    family: Family = ENVIRONMENTS.load(config["environment"])
+    spec = config["environment"] + spell_options(config["scenario"], option_defaults(family.technology))
+    return spec, config["workload"] if workload is None else workload
+
+
 def _design_values(
     family: Family, parts: Sequence[str | Mapping[str, Any]]
 ) -> tuple[dict[str, Any], Mapping[str, Any]]:
@@ -188,6 +207,8 @@ def _design_values(
             values |= part
         elif part.lstrip().startswith("{"):
             values |= _json_design(part, "the JSON design")
+        elif not part.strip():
+            raise InputError("a design is a preset, a file, a run directory, JSON or parameter=value, not empty text")
         elif "=" in part:
             name, _, text = part.partition("=")
             values[name.strip()] = text.strip()

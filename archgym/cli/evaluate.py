@@ -21,7 +21,9 @@ def evaluate(
     design: list[str] = typer.Argument(
         ..., help="Preset, JSON file or text, run directory, or parameter=value; later ones override."
     ),
-    env: str = typer.Option("systolic", "--env", "-e", help="Environment; a preset brings its own options."),
+    env: str = typer.Option(
+        None, "--env", "-e", help="Environment; a preset brings its own options.  [default: the run's, or systolic]"
+    ),
     workload: str = WORKLOAD,
     memory_plan: str = typer.Option(
         None, "--memory-plan", metavar="ilp|greedy|none", help="Plan which activations stay on chip (docs/planning.md)."

@@ -46,7 +46,7 @@ def show(spec: str = SPEC, json: bool = JSON) -> None:
 @workload_app.command("import")
 def import_(
     model: str = typer.Argument(..., help="model.onnx?batch=4 or config.json:decode?batch=8."),
-    out: Path = typer.Argument(None, help="Table, .csv or .parquet.  [default: a .csv beside the model]"),
+    out: Path = typer.Argument(None, help="Table, .csv or .parquet.  [default: a .csv in this folder]"),
     force: bool = FORCE,
 ) -> None:
     """Turn an ONNX model or a Hugging Face configuration into a table."""
@@ -55,7 +55,7 @@ def import_(
     head = model.strip().partition("?")[0]
     if form_of(head) not in (ONNX, CONFIG):
         raise InputError(f"import takes a model ({ONNX}) or a configuration ({CONFIG}), not {head!r}; see export")
-    _save(model, Path(split_phase(head)[0]).with_suffix(".csv") if out is None else out, force)
+    _save(model, Path(Path(split_phase(head)[0]).stem + ".csv") if out is None else out, force)
 
 
 @workload_app.command()

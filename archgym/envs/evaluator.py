@@ -233,7 +233,8 @@ class Evaluator:
         for label, operator in zip(self.workload.labels, self.workload.operators, strict=True):
             layer = model.cost(record, operator, self.technology, budget)
             row = {name: float(getattr(layer, name)) * float(operator.count) for name in layer._fields[1:]}
-            rows.append({"operator": label, "bottleneck": self.family.bottleneck(layer)} | row)
+            limit = self.family.bottleneck(layer) if layer.latency_s > 0 else "-"
+            rows.append({"operator": label, "bottleneck": limit} | row)
         return rows
 
     def plain(self, design: np.ndarray) -> dict[str, float]:

@@ -93,5 +93,5 @@ class Family:
             UnknownNameError: with the allowed names and the nearest match.
         """
         if name not in self.presets:
-            raise unknown("preset", name, self.presets)
+            raise unknown(f"{self.name} preset", name, self.presets)
         return self.presets[name]

@@ -190,9 +190,8 @@ def size_bytes(size: str | float) -> float:
     Raises:
         InputError: it is none, or negative.
     """
-    if isinstance(size, int | float):
-        return size_bytes(f"{size:.17g}")
-    parts = re.fullmatch(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)", size.strip())
+    text = f"{size:.17g}" if isinstance(size, int | float) else str(size)
+    parts = re.fullmatch(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)", text.strip())
     if parts is None or parts[2].lower() not in _UNITS:
         raise InputError(
             f"{size!r} is no size; write bytes, or e.g. 512KiB, 2MiB, 1.5MB (units KiB, MiB, GiB, kB, MB, GB)"

@@ -40,6 +40,7 @@ PRODUCTS = ("conv", "matmul", "attention")
 NEEDED = ("name", "kind", "m", "k", "n")
 FLAGS = ("a_external", "b_external", "out_external")
 POSITIVE = ("m", "n", "batch", "groups", "a_bits", "b_bits", "out_bits", "requests", "count")
+LARGEST = 1e30  # of a size: products of several must stay finite
 TASK_COLUMNS = ("task_name", "task_rate_hz", "task_after", "task_probability")
 LAST = ("a_bytes", "b_bytes", "out_bytes", "resident_bytes")  # their defaults follow from the others
 SIZES = tuple(
@@ -213,9 +214,6 @@ class _Reader:
         return Layer(name, Operator(**known))
 
     def _check(self, index: int, known: Row) -> None:
-        for column in POSITIVE:
-            if known[column] <= 0:
-                raise self._error(index, column, f"must be positive, not {known[column]:g}")
         for column in FLAGS:
             if known[column] not in (0, 1):
                 raise self._error(index, column, f"must be 0 or 1, not {known[column]:g}")
@@ -264,6 +262,10 @@ class _Reader:
             raise self._error(index, column, f"must be a number, not {cell!r}")
         if number < lowest:
             raise self._error(index, column, f"must not be below {lowest:g}, but is {number:g}")
+        if column in (*POSITIVE, "k") and number > LARGEST:
+            raise self._error(index, column, f"must be at most {LARGEST:g}, but is {number:g}")
+        if column in POSITIVE and number == 0:
+            raise self._error(index, column, "must be positive, not 0")
         return number
 
     def _word(self, index: int, row: Row, column: str, default: str) -> int:

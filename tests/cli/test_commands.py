@@ -125,7 +125,7 @@ def test_listings_and_validation(run) -> None:
         ("evaluate tpu-v1 array_rows=-4", "must be a positive number"),
         ("evaluate tpu-v1 memory=hbm3", "unknown value of memory 'hbm3'"),
         ("evaluate tpu-v1 clock_ghz=5", "infeasible: clock_too_fast"),
-        ("evaluate [1,2]", "unknown preset"),
+        ("evaluate [1,2]", "unknown systolic preset"),
         ("validate systolic --reference nowhere", "nowhere does not exist"),
         ("validate gpu", "unknown environment 'gpu'"),
         ("workload show llama3-8b:decod", "did you mean 'decode'?"),

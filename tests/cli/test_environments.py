@@ -17,7 +17,7 @@ def test_search_its_default_workload_and_evaluate_what_was_found(run, name: str,
     assert code == 0
     assert max(map(len, out.splitlines()[:-1])) <= 80
     best = json.loads((tmp_path / "found" / "result.json").read_text())
-    code, out, _ = run("evaluate", "found", "--env", name, "--json")
+    code, out, _ = run("evaluate", "found", "--json")  # environment and workload are the run's
     assert code == 0
     assert json.loads(out)["metrics"] == best["metrics"]
     code, out, _ = run("evaluate", "found", "--env", name)
@@ -53,7 +53,7 @@ def test_bad_input_gets_one_clear_line_and_exit_code_2(run, name: str) -> None:
         (("search", "--env", name, "--objective", "latency"), "did you mean 'latency_s'?"),
         (("search", "--env", name, "--objective", "latency_s", "--constraint", "speed>=1"), "unknown metric 'speed'"),
         (("search", "--env", name, "--workload", "llama3-8b:decode?context=-5"), "context must be positive"),
-        (("evaluate", "nonsense", "--env", name), "unknown preset 'nonsense'"),
+        (("evaluate", "nonsense", "--env", name), f"unknown {name} preset 'nonsense'"),
         (("evaluate", f"{preset}x", "--env", name), f"did you mean '{preset}'?"),
         (("evaluate", preset, f"{ordinal.name}=nan", "--env", name), "must be a positive number"),
         (("validate", name, "--reference", "nowhere"), "nowhere does not exist"),

@@ -21,7 +21,7 @@ def test_bad_input_gets_one_clear_line(run) -> None:
         (("a-4k", "--out", "line.png"), ".html"),
         (("a-4k", "--workload", "resnet18"), "frame rates"),
         (("a-4k", "split=3:1"), "split_of_one"),
-        (("z-4k",), "unknown preset 'z-4k'"),
+        (("z-4k",), "unknown xr preset 'z-4k'"),
     ):
         code, _, err = run("timeline", *arguments)
         assert code == 2

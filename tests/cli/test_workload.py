@@ -58,13 +58,13 @@ def test_show_lists_operators_totals_and_what_is_not_costed(run, model):
     assert "Not costed" not in out
 
 
-def test_import_writes_a_table_beside_the_model(run, model, tmp_path):
+def test_import_writes_a_table_in_this_folder(run, model, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "config.json").rename(tmp_path / "sub" / "config.json")
     code, out, _ = run("workload", "import", "sub/config.json:decode?batch=2")
     assert code == 0
-    assert "Saved in sub/config.csv" in out
-    table, config = Workload.load("sub/config.csv"), Workload.load("sub/config.json:decode?batch=2")
+    assert "Saved in config.csv" in out
+    table, config = Workload.load("config.csv"), Workload.load("sub/config.json:decode?batch=2")
     assert (table.layers, table.edges) == (config.layers, config.edges)
     code, out, err = run("workload", "import", "model.onnx?batch=2", "there.parquet")
     assert code == 0

@@ -12,6 +12,7 @@ from archgym.envs.pim import PIM
 from archgym.envs.pim.budget import budget
 from archgym.envs.pim.devices import scenario
 from archgym.envs.pim.dram import gemv, imbalance, row_s
+from archgym.envs.pim.placement import on_pim, place
 from archgym.envs.pim.validation import validate
 from archgym.errors import UnknownNameError
 from archgym.workloads import Workload
@@ -178,3 +179,17 @@ def test_validation_meets_its_targets_but_for_the_known_miss(reference: Path | N
     assert groups["AttAcc step time"] == "met"
     met = {check.group for check in checks if check.status == "met"}
     assert {"NeuPIMs order", "NeuPIMs mean gain", "CENT published throughput"} <= met
+
+
+def test_coprocessed_layers_keep_the_pus_busy_while_halves_swap_sides() -> None:
+    """What both sides do at once hides behind the NPU in line, but takes the PUs' time when halves interleave."""
+    machine = PIM.preset("attacc-bank")
+    design = SPACE.design(machine.values)[0]
+    technology = PIM.technology(**machine.scenario)
+    constants = budget(design, technology)
+    workload = Workload.load("llama2-7b:decode?batch=16&bits=16")
+    operator = next(row for row in workload.operators if row.n >= 2 * row.k > 0 and row.weight)
+    placed = place(design, operator, technology, constants, 0.5)
+    alone = on_pim(design, operator, technology, constants, 0.5)
+    assert 0 < placed.on_pim < 1
+    assert (placed.pim_s, placed.half_pim_s) == (0, pytest.approx(placed.on_pim * alone.half_s))

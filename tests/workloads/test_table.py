@@ -106,6 +106,8 @@ def test_a_table_by_hand_needs_five_columns(tmp_path):
         (f"{HEADER}\na,conv,ten,1,1", "row 0, column 'm' must be a number, not 'ten'"),
         (f"{HEADER}\na,conv,nan,1,1", "row 0, column 'm' must be a number, not 'nan'"),
         (f"{HEADER}\na,conv,1,0,1", "row 0, column 'k' must be positive for kind 'conv', not 0"),
+        (f"{HEADER},count\na,conv,1,1,1,0", "row 0, column 'count' must be positive, not 0"),
+        (f"{HEADER}\na,conv,1e300,1,1", "row 0, column 'm' must be at most 1e+30, but is 1e+300"),
         (f"{HEADER}\na,pool,1,3,1", "row 0, column 'k' must be 0 for kind 'pool', not 3"),
         (f"{HEADER},a_bytes\na,conv,1,1,1,-1", "row 0, column 'a_bytes' must not be below 0, but is -1"),
         (f"{HEADER},weight\na,conv,1,1,1,c", "row 0, column 'weight': unknown weight 'c'"),

@@ -38,7 +38,11 @@ SPACE = DesignSpace(
             "categorical",
             doc="operators in turn; pipelined over engines; in turn, but large intermediates pipelined (gemm)",
         ),
-        Parameter("attention_lanes", (0, 128), doc="products per cycle of each half of an attention engine (gemm)"),
+        Parameter(
+            "attention_lanes",
+            (0, 128),
+            doc="products per cycle of each half of an attention engine, which then runs all attention (gemm)",
+        ),
         Parameter(
             "streaming_attention", ("off", "on"), "categorical", doc="attention scores never leave the chip (gemm)"
         ),

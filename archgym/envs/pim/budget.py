@@ -81,7 +81,6 @@ class Budget(NamedTuple):
     # host
     bandwidth: float  # B/s that the host streams
     array_bandwidth: float
-    rows: float
     side: float
     arrays: float
     macs_cycle_s: float
@@ -258,7 +257,6 @@ def budget(design, technology):
         mac_j=technology.mac_pj[memory] * 1e-12,
         bandwidth=bandwidth,
         array_bandwidth=array_bandwidth,
-        rows=side,
         side=side,
         arrays=arrays,
         macs_cycle_s=1.0 / (clock * technology.host_compute),

@@ -70,10 +70,14 @@ def cost(design, operator, technology, budget):
 
     part = place(design, operator, technology, budget, half) if operator.k > 0 else stream(design, operator, budget)
     residual = operator.kind == ELEMENTWISE and operator.b_bytes > 0 and operator.vector_ops == operator.m
-    vector_s = vector_work_s(design, operator, budget, residual)
+    vector_s = vector_work_s(design, operator, budget, residual, 1.0)
     if operator.k == 0:
         vector_s = max(vector_s, part.memory_s)
-    link_bytes, link_s = link(design, operator, technology, budget, residual)
+    half_vector_s = vector_work_s(design, operator, budget, residual, half)
+    if operator.k == 0:
+        half_vector_s = max(half_vector_s, part.memory_s * half)
+    link_bytes, link_s = link(design, operator, technology, budget, residual, 1.0)
+    _, half_link_s = link(design, operator, technology, budget, residual, half)
     latency_s = part.npu_s + part.pim_s + vector_s + link_s
     if operator.k > 0 and budget.has_npu > 0:  # the epilogue is fused: it streams behind the arrays
         latency_s = max(part.npu_s, vector_s) + part.pim_s + link_s
@@ -88,7 +92,7 @@ def cost(design, operator, technology, budget):
         link_s=link_s,
         decode_s=decode * latency_s,
         decode_pim_s=decode * part.pim_s,
-        half_npu_s=decode * (max(part.half_npu_s, vector_s * half) + link_s * half),
+        half_npu_s=decode * (max(part.half_npu_s, half_vector_s) + half_link_s),
         half_pim_s=decode * part.half_pim_s,
         stall_s=decode * weights * max(part.npu_s - part.compute_s, 0.0),
         attentions=decode * product * (1.0 - weights),
@@ -112,14 +116,14 @@ def cost(design, operator, technology, budget):
 
 
 @register_jitable
-def vector_work_s(design, operator, budget, residual):
-    """Time of vector work: epilogues of products and operators without products.
+def vector_work_s(design, operator, budget, residual, part):
+    """Time of vector work of `part` of the requests: epilogues of products and operators without products.
 
     Devices share it, but normalisations and residual additions; without an NPU one device has all of it (CENT). A
     softmax in front of attention on PUs is part of their pipeline and is not started by itself (AttAcc).
     """
     everywhere = operator.kind == NORM or residual or budget.has_npu == 0
-    seconds = operator.vector_ops * budget.vector_s_per_op / (1.0 if everywhere else design.tensor_parallel)
+    seconds = part * operator.vector_ops * budget.vector_s_per_op / (1.0 if everywhere else design.tensor_parallel)
     pipelined = operator.kind == SOFTMAX and operator.phase == DECODE and budget.has_pim > 0 and budget.has_npu > 0
     if operator.k == 0 and not pipelined:
         seconds += budget.vector_fixed_s
@@ -127,8 +131,8 @@ def vector_work_s(design, operator, budget, residual):
 
 
 @register_jitable
-def link(design, operator, technology, budget, residual):
-    """Bytes and time of messages between devices under tensor parallelism.
+def link(design, operator, technology, budget, residual, part):
+    """Bytes and time of messages between devices under tensor parallelism, for `part` of the requests.
 
     With an NPU, partial sums meet before each residual addition (Megatron-LM): one all-reduce of tp - 1 exchanges, as
     AttAcc's model of NVLink; a convolution gathers its outputs. Without, one device holds all vectors: it broadcasts
@@ -138,14 +142,15 @@ def link(design, operator, technology, budget, residual):
     if tp <= 1:
         return 0.0, 0.0
     bandwidth = technology.link_gb_s * 1e9
+    out_bytes = part * operator.out_bytes
     if budget.has_npu == 0:
         if operator.k > 0 and operator.weight != WEIGHT_NONE:
-            moved = operator.a_bytes + operator.out_bytes * (tp - 1.0) / tp
+            moved = part * operator.a_bytes + out_bytes * (tp - 1.0) / tp
             return moved, 2.0 * technology.link_s + moved / bandwidth
     elif residual:
-        return operator.out_bytes * (tp - 1.0), (tp - 1.0) * (technology.link_s + operator.out_bytes / tp / bandwidth)
+        return out_bytes * (tp - 1.0), (tp - 1.0) * (technology.link_s + out_bytes / tp / bandwidth)
     elif operator.kind == CONV:
-        moved = operator.out_bytes * (tp - 1.0) / tp
+        moved = out_bytes * (tp - 1.0) / tp
         return moved * tp, technology.link_s + moved / bandwidth
     return 0.0, 0.0
 
@@ -266,7 +271,7 @@ def metrics(design, technology, budget, total):
         column_commands=total.columns,
         npu_s=total.latency_s - total.pim_s - total.link_s,
         pim_s=total.pim_s,
-        link_s=total.link_s,
+        link_s=total.link_s + hops * hop_s,
         energy_activate_j=activate,
         energy_column_j=column,
         energy_io_j=io,

@@ -40,12 +40,12 @@ def gemm(products, m, k, n, operator, share, budget):
     """`products` products [m, k] x [k, n] on one of the devices, which has `share` of the operands."""
     # 16-bit PEs multiply two 8-bit pairs at once: twice the rows.
     double = 16.0 / max(max(operator.a_bits, operator.b_bits), 8.0)
-    fr, fc, sc, _ = folds_of(WS, m, k, n, budget.rows * double, budget.side)
+    fr, fc, sc, _ = folds_of(WS, m, k, n, budget.side * double, budget.side)
     tiles = time_tiles(WS, fr, budget.side, sc, m, ACCUMULATOR_BYTES, budget.half_sram_bytes / 2.0)
     # Arrays share out products, column folds and pieces of the streamed dimension that still hide a fold's load.
-    split = min(max(np.floor(m / (tiles * budget.rows)), 1.0), budget.arrays)
+    split = min(max(np.floor(m / (tiles * budget.side)), 1.0), budget.arrays)
     folds = np.ceil(products * fc * split / budget.arrays) * fr * tiles
-    fold, once = fold_cycles(WS, OVERLAPPED, budget.rows, budget.side, np.ceil(m / (tiles * split)))
+    fold, once = fold_cycles(WS, OVERLAPPED, budget.side, budget.side, np.ceil(m / (tiles * split)))
 
     a, out = pin_bytes(operator, budget)
     # Half the SRAM holds a block of B; A is read once for each block, unless all of it fits. Tiles of the streamed

@@ -38,7 +38,11 @@ class OnPim(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A product where it runs; `on_pim` is the share of its work that PUs do."""
+    """A product where it runs.
+
+    `on_pim` is the share of its work that PUs do. What both do at once counts in `npu_s` and not in `pim_s`;
+    `half_*_s` is what half the requests take of each side.
+    """
 
     on_pim: float
     npu_s: float
@@ -151,7 +155,7 @@ def place(design, operator, technology, budget, half):
         memory_s=npu.memory_s * rest,
         half_npu_s=npu.half_s * rest,
         pim_s=pim.seconds * alone,
-        half_pim_s=pim.half_s * alone,
+        half_pim_s=pim.half_s * share,
         pin_bytes=moved,
         weight_bytes=npu.weight_bytes * rest,
         sram_bytes=npu.sram_bytes * rest,

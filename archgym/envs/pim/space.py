@@ -62,7 +62,7 @@ METRICS = (
     Metric("pin_bytes", "B", "over the pins of the memory"),
     Metric("activations", "rows", "rows opened for PUs"),
     Metric("column_commands", "commands", "columns read by PUs, one per PU"),
-    Metric("npu_s", "s", "time the NPU's part takes"),
+    Metric("npu_s", "s", "time of everything but PUs and links: NPU, vector unit or memory controller"),
     Metric("pim_s", "s", "time the PUs' part takes"),
     Metric("link_s", "s", "time of messages between devices"),
     Metric("energy_activate_j", "J", "rows opened"),

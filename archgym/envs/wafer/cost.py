@@ -279,7 +279,7 @@ def metrics(design, technology, budget, total):
     memory_j = total.off_wafer_bytes * 8e-12 * DRAM_PJ_PER_BIT
     static_j = budget.static_w * latency_s
     energy_j = mac_j + sram_j + noc_j + memory_j + static_j
-    peak = budget.active_cores * design.macs / budget.cycle_s
+    peak = budget.active_cores * budget.macs_per_cycle / budget.cycle_s
     return Metrics(
         why=why,
         latency_s=latency_s,

@@ -11,7 +11,7 @@ SPACE = DesignSpace(
     [
         Parameter("sram_kib", (32, 48, 64, 96), unit="KiB", doc="SRAM of a core"),
         Parameter("sram_bits", (64, 128), unit="bit", doc="read per cycle by a core; half as much is written"),
-        Parameter("macs", (4, 8), doc="fp16 multiply-accumulate units of a core"),
+        Parameter("macs", (1, 2, 4), doc="fp16 multiply-accumulate units of a core; each needs 64 bits of SRAM reads"),
         Parameter("noc_bits", (32, 64, 128), unit="bit", doc="width of a link between cores, each direction"),
         Parameter("clock_ghz", (0.7, 0.9, 1.1), unit="GHz", doc="clock; sets the supply voltage it needs"),
         Parameter("core_rows", (48, 64, 96, 128), doc="rows of cores in a reticle"),
@@ -39,7 +39,7 @@ METRICS = (
     Metric("energy_j", "J", "energy of one run, static power of the whole wafer included"),
     Metric("area_mm2", "mm2", "reticles and gaps"),
     Metric("power_w", "W", "energy over latency"),
-    Metric("utilisation", "1", "MACs over what all active cores could do in that time"),
+    Metric("utilisation", "1", "MACs over what units and SRAM ports of all active cores allow in that time"),
     Metric("throughput_tops", "TOPS", "achieved, 1 MAC = 2 operations"),
     Metric("usable_share", "1", "active cores over physical cores"),
     Metric("wafer_yield", "1", "share of wafers with no more broken cores in any row than it has spares"),

@@ -132,59 +132,45 @@ def cost_on(design, accelerator, operator, technology, budget):
     published = technology.evaluation == XRBENCH
     dataflow = dataflow_of(design, accelerator)
     clusters, cluster = clusters_of(design, accelerator, budget.accelerators)
-    moved = 0.0 if published else off_chip_bytes(operator, budget.half_bytes)
     lanes = max(clusters * cluster / PES_PER_LANE, 1.0)
-    vector_s = 0.0 if published else operator.vector_ops / lanes * budget.cycle_s
-    memory_s = moved * budget.memory_s_per_byte
-    if operator.k <= 0:
-        words = 0.0 if published else operator.a_bytes + operator.b_bytes + operator.out_bytes
-        noc_s = words / design.noc_bytes_per_cycle * budget.cycle_s
-        return LayerCost(
-            FEASIBLE,
-            max(vector_s, memory_s, noc_s),
-            0.0,
-            noc_s,
-            memory_s,
-            vector_s,
-            0.0,
-            words,
-            moved,
-            0.0,
-            (words + moved) * budget.sram_j_per_byte,
-            operator.vector_ops * budget.vector_j,
-            moved * MEMORY_J_PER_BYTE,
-        )
-    m, k, n = operator.m, operator.k, operator.n
     products = operator.batch * operator.groups
-    cycles, reads_a, reads_b = loops(dataflow, clusters, m, k, n, operator.kernel, operator.width, published)
-    again = 1.0
-    if published:
-        again = overlap(dataflow, math.sqrt(operator.kernel), m / operator.width, operator.width)
-    passes = np.ceil(operator.a_bits / 8.0) * np.ceil(operator.b_bits / 8.0)
-    compute_s = products * cycles * again * passes * budget.cycle_s
-    words = operator.a_bytes * reads_a + operator.b_bytes * reads_b + operator.out_bytes
-    noc_s = words / design.noc_bytes_per_cycle * budget.cycle_s
-    macs = products * m * k * n
+    macs = products * operator.m * operator.k * operator.n
+    # XRBench's conventions: off-chip memory and vector work are free.
+    charged = 0.0 if published else 1.0
+    moved = charged * off_chip_bytes(operator, budget.half_bytes)
+    vector_ops = charged * operator.vector_ops
+    words, cycles = charged * (operator.a_bytes + operator.b_bytes + operator.out_bytes), 0.0
+    again, passes = 1.0, np.ceil(operator.a_bits / 8.0) * np.ceil(operator.b_bits / 8.0)
+    if operator.k > 0:
+        m, k, n, kernel, width = operator.m, operator.k, operator.n, operator.kernel, operator.width
+        cycles, reads_a, reads_b = loops(dataflow, clusters, m, k, n, kernel, width, published)
+        words = operator.a_bytes * reads_a + operator.b_bytes * reads_b + operator.out_bytes
+        if published:
+            again = overlap(dataflow, math.sqrt(kernel), m / width, width)
     if published:
         mac_j = MAC_PJ * 1e-12 * macs * again * (1.0 + L1_ACCESSES * L1_MACS)
         sram_j = MAC_PJ * 1e-12 * L2_MACS * words
     else:
         mac_j = macs * (passes * budget.mac_j + (budget.scratchpad_j if dataflow == RS else 0.0))
         sram_j = (words + moved) * budget.sram_j_per_byte
+    compute_s = products * cycles * again * passes * budget.cycle_s
+    noc_s = words / design.noc_bytes_per_cycle * budget.cycle_s
+    memory_s = moved * budget.memory_s_per_byte
+    vector_s = vector_ops / lanes * budget.cycle_s
     return LayerCost(
-        FEASIBLE,
-        max(compute_s, noc_s, memory_s, vector_s),
-        compute_s,
-        noc_s,
-        memory_s,
-        vector_s,
-        macs,
-        words,
-        moved,
-        mac_j,
-        sram_j,
-        0.0 if published else operator.vector_ops * budget.vector_j,
-        moved * MEMORY_J_PER_BYTE,
+        why=FEASIBLE,
+        latency_s=max(compute_s, noc_s, memory_s, vector_s),
+        compute_s=compute_s,
+        noc_s=noc_s,
+        memory_s=memory_s,
+        vector_s=vector_s,
+        macs=macs,
+        noc_bytes=words,
+        dram_bytes=moved,
+        layer_mac_j=mac_j,
+        layer_sram_j=sram_j,
+        layer_vector_j=vector_ops * budget.vector_j,
+        layer_dram_j=moved * MEMORY_J_PER_BYTE,
     )
 
 

@@ -205,7 +205,9 @@ def simulate(milliseconds, millijoules, tasks, scheduler, duration_ms, seed, log
     scores, counted = np.zeros(4), 0.0
     for i in range(count):
         done, dropped = sums[i, 0], sums[i, 1]
-        if done + dropped > 0:
+        if done + dropped == 0 and (state[i] == RUNNING).any():
+            counted += 1  # it had frames and finished none: a score of 0
+        elif done + dropped > 0:
             counted += 1
             quality = 1.0 - dropped / (done + dropped)
             scores[0] += sums[i, 4] / (done + dropped) * quality
