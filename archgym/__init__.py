@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 if TYPE_CHECKING:
-    from archgym.api import Evaluation, evaluate, make, optimum, plan_memory, search, validate
+    from archgym.api import Evaluation, evaluate, make, optimum, plan_memory, quality, search, validate
     from archgym.objective import Objective
     from archgym.search import load_run
     from archgym.space import DesignSpace, Parameter
@@ -31,6 +31,7 @@ _PUBLIC = {
     "make": "archgym.api",
     "optimum": "archgym.api",
     "plan_memory": "archgym.api",
+    "quality": "archgym.api",
     "search": "archgym.api",
     "validate": "archgym.api",
 }
@@ -45,6 +46,7 @@ __all__ = [
     "make",
     "optimum",
     "plan_memory",
+    "quality",
     "search",
     "validate",
 ]

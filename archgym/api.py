@@ -19,12 +19,14 @@ from archgym.envs.family import Family
 from archgym.errors import InputError
 from archgym.metrics import metric_names
 from archgym.objective import Objective
+from archgym.registry import Entry, Registry
 from archgym.spec import option_defaults, parse_options, spell_options
 from archgym.workloads import Workload
 
 if TYPE_CHECKING:
     import gymnasium
 
+    from archgym.compression import Estimate, Setting
     from archgym.planning import Plan
     from archgym.search import Optimum, Progress, SearchResult
     from archgym.space import DesignSpace, Value
@@ -301,22 +303,63 @@ def optimum(
     return enumerate_all(model, judged, restrict(model.family, choices), on_progress=on_progress)
 
 
+VALIDATIONS = Registry(
+    "validation",
+    {"quality": Entry("archgym.compression.validation:validate", "quality model, each published result left out")},
+)  # things other than environments
+
+
 def validate(environment: str = "systolic", reference: str | Path | None = None) -> list[Check]:
-    """Hold an environment's cost model against published values.
+    """Hold an environment's cost model, or `quality`, against published values.
 
     Args:
-        environment: registry name.
+        environment: registry name, or a name in VALIDATIONS.
         reference: folder with other projects' data, for checks that need it.
 
     Raises:
         InputError: unknown environment, one without validation, or an unreadable folder.
     """
-    family, _ = _family(environment)
-    if not family.validation:
-        raise InputError(f"environment {family.name!r} brings no validation")
     folder = None if reference is None else Path(reference)
+    if environment in VALIDATIONS:
+        check = VALIDATIONS.load(environment)
+    else:
+        family, _ = _family(environment)
+        if not family.validation:
+            raise InputError(f"environment {family.name!r} brings no validation")
+        module, _, function = family.validation.partition(":")
+        check = getattr(importlib.import_module(module), function)
     if folder is not None and not folder.is_dir():
         raise InputError(f"the reference folder {folder} does not exist")
-    module, _, function = family.validation.partition(":")
-    checks: list[Check] = getattr(importlib.import_module(module), function)(folder)
+    checks: list[Check] = check(folder)
     return checks
+
+
+def quality(
+    model: str,
+    setting: str | Setting | Mapping[str, Any] = "dense",
+    *,
+    method: str = "best",
+    allow_extrapolation: bool = False,
+    rows: str | Path | None = None,
+    function: str = "published",
+) -> Estimate:
+    """The quality that a network loses to a compression setting; see archgym.compression.estimate.
+
+    Args:
+        model: as `archgym quality` lists them.
+        setting: e.g. `weight_bits=4,kv_bits=8`, values by name, or a Setting.
+        method: best, rounding, calibrated, trained, or a method.
+        allow_extrapolation: a number with a wider interval where nothing published supports one.
+        rows: CSV file of own results, used besides the published ones.
+        function: quality function, a name in archgym.compression.QUALITY.
+
+    Raises:
+        InputError: something is unknown, not allowed or unreadable.
+    """
+    from archgym.compression import QUALITY, Setting
+
+    if not isinstance(setting, Setting):
+        setting = Setting.parse(setting) if isinstance(setting, str) else Setting.of(setting)
+    of = QUALITY.load(function)
+    estimate: Estimate = of(model, setting, method=method, allow_extrapolation=allow_extrapolation, rows=rows)
+    return estimate

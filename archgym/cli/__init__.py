@@ -37,6 +37,7 @@ def _options(
 from archgym.cli import (  # noqa: E402 (their commands join the app)
     evaluate,  # noqa: F401
     listing,  # noqa: F401
+    quality,  # noqa: F401
     search,  # noqa: F401
     timeline,  # noqa: F401
     validate,  # noqa: F401

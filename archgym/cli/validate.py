@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel="Look at designs")
 def validate(
-    name: str = typer.Argument("systolic", help="Environment."),
+    name: str = typer.Argument("systolic", help="Environment, or quality."),
     reference: Path = typer.Option(None, "--reference", help="Folder with other projects' data."),
     rows: bool = typer.Option(False, "--rows", help="Every row; long groups are shortened to their worst otherwise."),
     json: bool = JSON,
     markdown: bool = typer.Option(False, "--markdown", help="Print a Markdown table."),
 ) -> None:
-    """Hold a cost model against published values; exit code 1 when a target is missed."""
+    """Hold a cost model, or the quality model, against published values; exit code 1 when a target is missed."""
     from archgym import api
     from archgym.cli import show
     from archgym.validation import worst_rows
