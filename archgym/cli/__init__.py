@@ -19,6 +19,9 @@ app = typer.Typer(
 )
 
 
+INTERRUPTED = 130  # exit code of Ctrl-C
+
+
 def _version(value: bool) -> None:
     if value:
         from archgym import __version__
@@ -49,6 +52,8 @@ def main() -> None:
     """Run the command line; every error is one line on stderr and exit code 2."""
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # Typer returns it and says nothing
+            _fail("interrupted")
         sys.stdout.flush()
         sys.exit(code or 0)
     except TyperException as error:  # a wrong option or argument
@@ -57,7 +62,7 @@ def main() -> None:
         sys.exit(_fail(str(error)))
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `archgym ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -42,13 +42,14 @@ def evaluate(
     if json:
         show.json_out({name: value for name, value in asdict(result).items() if name != "memory_plan" or value})
     elif result.feasible:
-        family = api.evaluator(result.environment, result.workload).family
+        model = api.evaluator(result.environment, result.workload)
+        family = model.family
         show.out.print(f"{result.environment} on {result.workload}\n")
         show.design_table("Design", family, result.design)
         show.metrics_table(family, result.metrics)
         if result.memory_plan:
             _memory_plan_tables(family, result.memory_plan)
-        show.operators_table(result.operators)
+        show.operators_table(result.operators, show.operators_title(model.workload))
     if not result.feasible:
         raise InputError(f"the design is infeasible: {result.why}")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from archgym.cli import app
+from archgym.cli import INTERRUPTED, app
 from archgym.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def search(
         if stop.path is not None:
             hint = f"archgym search --resume {shlex.quote(str(stop.path))}"
             show.err.print(f"archgym: {stop}; continue with:\n  {hint}", soft_wrap=True)
-        raise typer.Exit(130) from None
+        sys.exit(INTERRUPTED)
     if json:
         show.json_out(result.as_dict())
     else:
@@ -113,10 +114,11 @@ def _show(result: SearchResult) -> None:
 
     if result.best is not None and result.metrics is not None and result.objectives is not None:
         evaluation = api.evaluate(result.best, result.environment, result.workload)
-        family = api.evaluator(result.environment, result.workload).family
+        model = api.evaluator(result.environment, result.workload)
+        family = model.family
         show.design_table(f"Best design (trial {result.trial:,})", family, result.best)
         show.metrics_table(family, result.metrics)
-        show.operators_table(evaluation.operators, at_most=6)
+        show.operators_table(evaluation.operators, show.operators_title(model.workload), at_most=6)
         for name, value in zip(result.objective, result.objectives, strict=True):
             show.out.print(f"{name} = {value:.5g}")
     if len(result.objective) > 1:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archgym.envs.family import Family
     from archgym.search import Progress as Standing
     from archgym.space import Value
+    from archgym.workloads import Workload
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -82,7 +83,12 @@ def metrics_table(family: Family, metrics: Mapping[str, float]) -> None:
         table("Breakdown", ("component", "value", "share"), rows, right=(2,))
 
 
-def operators_table(rows: Sequence[Mapping[str, Any]], at_most: int | None = None) -> None:
+def operators_title(workload: Workload) -> str:
+    """What the table of operators is about."""
+    return "Operators of one frame of each network" if workload.tasks else "Operators"
+
+
+def operators_table(rows: Sequence[Mapping[str, Any]], what: str, at_most: int | None = None) -> None:
     """The operators of a workload by latency, with their bottleneck; the first `at_most`."""
     total = sum(row["latency_s"] for row in rows)
     listed = sorted(rows, key=lambda row: -row["latency_s"])[:at_most]
@@ -99,7 +105,7 @@ def operators_table(rows: Sequence[Mapping[str, Any]], at_most: int | None = Non
         for row in listed
     ]
     columns = ("operator", "latency", "share", "MMACs", *("DRAM" for _ in traffic), "bottleneck")
-    title = f"Operators ({len(listed)} of {len(rows)} by latency)" if len(listed) < len(rows) else "Operators"
+    title = f"{what} ({len(listed)} of {len(rows)} by latency)" if len(listed) < len(rows) else what
     table(title, columns, cells, right=range(1, len(columns) - 1))
 
 
