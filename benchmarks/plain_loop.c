@@ -7,8 +7,7 @@ typedef struct { double rows, columns, arrays, dataflow, overlap, ifmap, filter,
     accumulator; } Design;
 typedef struct { double array_mm2, sram_mm2, vector_mm2, phy_mm2, leakage, mac_j, ifmap_j, filter_j, ofmap_j, vector_j,
     memory_j, memory_s, cycle_s, vector_s, half_ifmap, half_filter, half_ofmap; } Budget;
-typedef struct { long kind; double batch, groups, m, k, n, a_bytes, b_bytes, out_bytes, a_bits, b_bits, out_bits;
-    long weight, a_external, b_external, out_external; double vector_ops, count, accumulator_bits; } Operator;
+#include "operator.h" /* Operator: generated from OPERATOR_DTYPE */
 typedef struct { double latency, compute, memory, vector, shift, macs, sram, dram, mac_j, sram_j, vector_j, dram_j; } Sum;
 
 enum { OS, WS, IS };

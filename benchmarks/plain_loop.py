@@ -20,6 +20,7 @@ from numba import njit
 from archgym.api import evaluator as evaluator_of
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.systolic.budget import budget
+from archgym.workloads.operators import OPERATOR_DTYPE
 
 SUMS = ["latency", "compute", "memory", "vector", "shift", "macs", "sram", "dram"]
 SUMS += ["mac_j", "sram_j", "vector_j", "dram_j"]
@@ -34,6 +35,13 @@ def budgets_of(designs, technologies, out):  # type: ignore[no-untyped-def]
             out[i, j] = fixed[1:][j]
 
 
+def operator_struct() -> str:
+    """The operator table's row as a C struct: one that is typed by hand is wrong after the next new column."""
+    kinds = {"i": "long", "f": "double"}
+    fields = " ".join(f"{kinds[OPERATOR_DTYPE[name].kind]} {name};" for name in OPERATOR_DTYPE.names or ())
+    return f"typedef struct {{ {fields} }} Operator;\n"
+
+
 def main() -> None:
     base = evaluator_of("systolic", "resnet50")
     model = Evaluator(base.family, base.workload, threads=1)
@@ -45,7 +53,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "plain_loop.so"
         source = Path(__file__).with_suffix(".c")
-        subprocess.run(["gcc", "-O3", "-march=native", "-shared", "-fPIC", "-o", library, source, "-lm"], check=True)
+        (Path(folder) / "operator.h").write_text(operator_struct())
+        options = ["-O3", "-march=native", "-shared", "-fPIC", f"-I{folder}"]
+        subprocess.run(["gcc", *options, "-o", library, source, "-lm"], check=True)
         drive = ctypes.CDLL(str(library)).drive
         pointer, size = ctypes.c_void_p, ctypes.c_size_t
         drive.argtypes = [pointer, pointer, size, pointer, size, pointer]
