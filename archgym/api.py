@@ -6,7 +6,6 @@ Environments, workloads and agents are named by specs: `systolic?node_nm=16`, `l
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from archgym.envs.family import Family
 from archgym.errors import InputError
 from archgym.metrics import metric_names
 from archgym.objective import Objective
-from archgym.registry import Entry, Registry
+from archgym.registry import Entry, Registry, imported
 from archgym.spec import option_defaults, parse_options, spell_options
 from archgym.workloads import Workload
 
@@ -43,8 +42,11 @@ def evaluator(environment: str = "systolic", workload: str | Workload | None = N
         UnknownNameError: no such environment, option or workload; InputError: a value that cannot be used.
     """
     family, scenario = _family(environment)
-    spec = family.workload if workload is None else workload
-    return Evaluator(family, Workload.load(spec) if isinstance(spec, str) else spec, scenario)
+    return Evaluator(family, _network(family.workload if workload is None else workload), scenario)
+
+
+def _network(workload: str | Workload) -> Workload:
+    return Workload.load(workload) if isinstance(workload, str) else workload
 
 
 def _family(environment: str) -> tuple[Family, dict[str, Any]]:
@@ -137,10 +139,8 @@ def evaluate(
         environment, workload = _of_run(parts, workload)
     family, scenario = _family(environment)
     values, preset_scenario = _design_values(family, parts)
-    spec = family.workload if workload is None else workload
-    model = Evaluator(
-        family, Workload.load(spec) if isinstance(spec, str) else spec, dict(preset_scenario) | dict(scenario)
-    )
+    network = _network(family.workload if workload is None else workload)
+    model = Evaluator(family, network, dict(preset_scenario) | dict(scenario))
     record = family.space.design(values)
     report = None
     if memory_plan is not None:
@@ -179,8 +179,7 @@ def plan_memory(
     """
     from archgym.planning import plan, size_bytes
 
-    network = Workload.load(workload) if isinstance(workload, str) else workload
-    return plan(network, size_bytes(scratchpad), method, time_limit_s)
+    return plan(_network(workload), size_bytes(scratchpad), method, time_limit_s)
 
 
 def _of_run(
@@ -326,8 +325,7 @@ def validate(environment: str = "systolic", reference: str | Path | None = None)
         family, _ = _family(environment)
         if not family.validation:
             raise InputError(f"environment {family.name!r} brings no validation")
-        module, _, function = family.validation.partition(":")
-        check = getattr(importlib.import_module(module), function)
+        check = imported(family.validation)
     if folder is not None and not folder.is_dir():
         raise InputError(f"the reference folder {folder} does not exist")
     checks: list[Check] = check(folder)

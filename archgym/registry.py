@@ -35,6 +35,12 @@ class Entry:
     extra: str = ""
 
 
+def imported(target: str) -> Any:
+    """The object that `"module:attribute"` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 class Registry:
     """The entries of one kind (`"agent"`, `"environment"`, `"workload"`): built in and from entry points."""
 
@@ -83,9 +89,8 @@ class Registry:
             MissingExtraError: its optional dependency is not installed; names the pip command.
         """
         entry = self.entry(name)
-        module, _, attribute = entry.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            return imported(entry.target)
         except ImportError as error:
             if not entry.extra or (error.name or "").startswith("archgym"):
                 raise

@@ -23,7 +23,6 @@ from archgym.compression.setting import UNQUANTISED, Setting
 BEST = "best"
 PUBLISHED, INTERPOLATED, ADDITIVE, TRANSFERRED = "published", "interpolated", "additive", "transferred"
 BOTH = "additive and transferred"
-RULES = (PUBLISHED, INTERPOLATED, ADDITIVE, TRANSFERRED, BOTH)
 _SMALLEST_DROP = 0.02  # of accuracy; smaller drops are noise of the tasks and say nothing of the ratio
 
 

@@ -21,12 +21,9 @@ from archgym.envs.pim.devices import (
     PIM_VECTOR_ROWS,
     PU_MM2_PER_LANE,
 )
-from archgym.envs.systolic.budget import bank_kib, sram_j_per_byte
+from archgym.envs.systolic.budget import bank_kib, mac_pj, pe_um2, sram_j_per_byte
 from archgym.envs.technology import (
-    ADD_UM2_PER_BIT,
     CELL_DENSITY,
-    MULTIPLY_8BIT_UM2,
-    MULTIPLY_AREA_EXPONENT,
     REGISTER_UM2_PER_BIT,
     VECTOR_LANE_UM2,
 )
@@ -115,24 +112,6 @@ def read_pj(placement, bank, group, buffer):
 
 
 @register_jitable
-def pe_mm2(technology):
-    """An NPU's processing element: 16-bit multiplier, 32-bit adder, registers (weights twice: loads overlap)."""
-    um2 = (
-        MULTIPLY_8BIT_UM2 * (PE_BITS / 8) ** MULTIPLY_AREA_EXPONENT
-        + ADD_UM2_PER_BIT * ACCUMULATOR_BITS
-        + REGISTER_UM2_PER_BIT * (3 * PE_BITS + ACCUMULATOR_BITS)
-    )
-    return um2 / CELL_DENSITY * 1e-6 * technology.logic_area_scale
-
-
-@register_jitable
-def mac_pj(technology):
-    """A 16-bit multiply-accumulate of the NPU."""
-    multiply = technology.multiply_pj_per_bit2 * PE_BITS * PE_BITS + technology.multiply_pj_per_bit * PE_BITS
-    return multiply + technology.add_pj_per_bit * ACCUMULATOR_BITS
-
-
-@register_jitable
 def dram_mm2(design, technology, pus):
     """(PUs, buffers) of a channel: what PIM adds to the DRAM."""
     in_die = design.pu_placement != BUFFER
@@ -151,7 +130,9 @@ def host_mm2(design, technology):
     arrays, side = design.npu_arrays, design.npu_side
     vector = arrays * side * VECTOR_LANE_UM2 / CELL_DENSITY * 1e-6 * technology.logic_area_scale
     sram = design.sram_mib * 2.0**23 * technology.sram_um2_per_bit * 1e-6
-    return arrays * side * side * pe_mm2(technology), min(arrays, 1.0) * sram, vector
+    # weights have two registers: loads overlap
+    pe = pe_um2(PE_BITS, ACCUMULATOR_BITS, 3 * PE_BITS + ACCUMULATOR_BITS) * 1e-6 * technology.logic_area_scale
+    return arrays * side * side * pe, min(arrays, 1.0) * sram, vector
 
 
 @register_jitable
@@ -261,7 +242,7 @@ def budget(design, technology):
         arrays=arrays,
         macs_cycle_s=1.0 / (clock * technology.host_compute),
         half_sram_bytes=has_npu * design.sram_mib * 2.0**19,
-        npu_mac_j=mac_pj(technology) * 1e-12,
+        npu_mac_j=mac_pj(PE_BITS, ACCUMULATOR_BITS, technology) * 1e-12,
         sram_j_per_byte=sram_j,
         pin_j_per_byte=8e-12 * (technology.link_pj[memory] + technology.row_pj[memory]),
         outside_j_per_byte=8e-12 * (technology.link_pj[memory] - read),

@@ -70,12 +70,8 @@ def cost(design, operator, technology, budget):
 
     part = place(design, operator, technology, budget, half) if operator.k > 0 else stream(design, operator, budget)
     residual = operator.kind == ELEMENTWISE and operator.b_bytes > 0 and operator.vector_ops == operator.m
-    vector_s = vector_work_s(design, operator, budget, residual, 1.0)
-    if operator.k == 0:
-        vector_s = max(vector_s, part.memory_s)
-    half_vector_s = vector_work_s(design, operator, budget, residual, half)
-    if operator.k == 0:
-        half_vector_s = max(half_vector_s, part.memory_s * half)
+    vector_s = vector_work_s(design, operator, budget, residual, part.memory_s, 1.0)
+    half_vector_s = vector_work_s(design, operator, budget, residual, part.memory_s, half)
     link_bytes, link_s = link(design, operator, technology, budget, residual, 1.0)
     _, half_link_s = link(design, operator, technology, budget, residual, half)
     latency_s = part.npu_s + part.pim_s + vector_s + link_s
@@ -116,8 +112,9 @@ def cost(design, operator, technology, budget):
 
 
 @register_jitable
-def vector_work_s(design, operator, budget, residual, part):
-    """Time of vector work of `part` of the requests: epilogues of products and operators without products.
+def vector_work_s(design, operator, budget, residual, memory_s, part):
+    """Time of vector work of `part` of the requests: epilogues of products, and operators without products, which may
+    wait for their operands (`memory_s` for all requests).
 
     Devices share it, but normalisations and residual additions; without an NPU one device has all of it (CENT). A
     softmax in front of attention on PUs is part of their pipeline and is not started by itself (AttAcc).
@@ -125,9 +122,9 @@ def vector_work_s(design, operator, budget, residual, part):
     everywhere = operator.kind == NORM or residual or budget.has_npu == 0
     seconds = part * operator.vector_ops * budget.vector_s_per_op / (1.0 if everywhere else design.tensor_parallel)
     pipelined = operator.kind == SOFTMAX and operator.phase == DECODE and budget.has_pim > 0 and budget.has_npu > 0
-    if operator.k == 0 and not pipelined:
-        seconds += budget.vector_fixed_s
-    return seconds
+    if operator.k > 0:
+        return seconds
+    return max(seconds if pipelined else seconds + budget.vector_fixed_s, part * memory_s)
 
 
 @register_jitable

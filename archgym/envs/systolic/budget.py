@@ -72,17 +72,26 @@ def sram_j_per_byte(kib, technology):
 
 
 @register_jitable
-def pe_um2(design):
-    """Area of a processing element at 45 nm before scaling: multiplier, adder, registers.
-
-    Registers: two operands and the partial sum; overlapped folds double the stationary one (accumulator for os).
-    """
-    bits, accumulator = design.operand_bits, design.accumulator_bits
-    registers = 2 * bits + accumulator
-    if design.fold_overlap == OVERLAPPED:
-        registers += accumulator if design.dataflow == OS else bits
+def pe_um2(bits, accumulator, registers):
+    """Area of a processing element at 45 nm before scaling: multiplier, adder, registers; all in bits."""
     multiplier = MULTIPLY_8BIT_UM2 * (bits / 8) ** MULTIPLY_AREA_EXPONENT
     return (multiplier + ADD_UM2_PER_BIT * accumulator + REGISTER_UM2_PER_BIT * registers) / CELL_DENSITY
+
+
+@register_jitable
+def mac_pj(bits, accumulator, technology):
+    """Energy of a multiply-accumulate at nominal supply [QKeras]."""
+    multiply = technology.multiply_pj_per_bit2 * bits * bits + technology.multiply_pj_per_bit * bits
+    return multiply + technology.add_pj_per_bit * accumulator
+
+
+@register_jitable
+def registers_of(design):
+    """Bits of a PE's registers: two operands and the sum; overlapped folds double the stationary one (sum for os)."""
+    registers = 2 * design.operand_bits + design.accumulator_bits
+    if design.fold_overlap == OVERLAPPED:
+        registers += design.accumulator_bits if design.dataflow == OS else design.operand_bits
+    return registers
 
 
 @register_jitable
@@ -102,16 +111,11 @@ def budget(design, technology):
     dynamic = ratio * ratio
     um2_to_mm2 = 1e-6 * technology.logic_area_scale
     pes = design.array_rows * design.array_columns * design.arrays
-    area_array = pes * pe_um2(design) * um2_to_mm2
+    area_array = pes * pe_um2(bits, accumulator, registers_of(design)) * um2_to_mm2
     area_vector = design.vector_lanes * VECTOR_LANE_UM2 / CELL_DENSITY * um2_to_mm2
     kib = design.ifmap_sram_kib + design.filter_sram_kib + design.ofmap_sram_kib
     area_sram = kib * 8192.0 * technology.sram_um2_per_bit * 1e-6
     memory = int(design.memory)
-    mac_pj = (
-        technology.multiply_pj_per_bit2 * bits * bits
-        + technology.multiply_pj_per_bit * bits
-        + technology.add_pj_per_bit * accumulator
-    )
     edge = design.arrays * bits
     ifmap_bank = bank_kib(design.ifmap_sram_kib, design.array_rows * edge)
     filter_bank = bank_kib(design.filter_sram_kib, design.array_columns * edge)
@@ -128,7 +132,7 @@ def budget(design, technology):
         area_vector_mm2=area_vector,
         area_memory_phy_mm2=technology.memory_phy_mm2[memory],
         leakage_w=technology.leakage_w_per_mm2 * (area_array + area_sram + area_vector) * ratio,
-        mac_j=mac_pj * dynamic * 1e-12,
+        mac_j=mac_pj(bits, accumulator, technology) * dynamic * 1e-12,
         ifmap_j_per_byte=dynamic * sram_j_per_byte(ifmap_bank, technology),
         filter_j_per_byte=dynamic * sram_j_per_byte(filter_bank, technology),
         ofmap_j_per_byte=dynamic * sram_j_per_byte(ofmap_bank, technology),

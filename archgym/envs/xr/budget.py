@@ -6,12 +6,9 @@ from typing import NamedTuple
 
 from numba.extending import register_jitable
 
-from archgym.envs.systolic.budget import bank_kib, sram_j_per_byte, supply_ratio
+from archgym.envs.systolic.budget import bank_kib, mac_pj, pe_um2, sram_j_per_byte, supply_ratio
 from archgym.envs.technology import (
-    ADD_UM2_PER_BIT,
     CELL_DENSITY,
-    MULTIPLY_8BIT_UM2,
-    REGISTER_UM2_PER_BIT,
     SMALLEST_BANK_KIB,
     VECTOR_LANE_UM2,
 )
@@ -111,9 +108,8 @@ def budget(design, technology):
 
     um2_to_mm2 = 1e-6 * technology.logic_area_scale
     registers = 2 * OPERAND_BITS + ACCUMULATOR_BITS
-    pe_um2 = MULTIPLY_8BIT_UM2 + ADD_UM2_PER_BIT * ACCUMULATOR_BITS + REGISTER_UM2_PER_BIT * registers
     kib = design.memory_kib + with_scratchpad * RS_SCRATCHPAD_KIB
-    area_array = pes * pe_um2 / CELL_DENSITY * um2_to_mm2
+    area_array = pes * pe_um2(OPERAND_BITS, ACCUMULATOR_BITS, registers) * um2_to_mm2
     area_vector = pes / PES_PER_LANE * VECTOR_LANE_UM2 / CELL_DENSITY * um2_to_mm2
     area_sram = kib * 8192.0 * technology.sram_um2_per_bit * 1e-6
 
@@ -132,11 +128,6 @@ def budget(design, technology):
 
     ratio = supply_ratio(design.clock_ghz, technology)
     dynamic = ratio * ratio
-    mac_pj = (
-        technology.multiply_pj_per_bit2 * OPERAND_BITS * OPERAND_BITS
-        + technology.multiply_pj_per_bit * OPERAND_BITS
-        + technology.add_pj_per_bit * ACCUMULATOR_BITS
-    )
     # Eyeriss' scratchpads: an ifmap and a filter value read, a partial sum read and written per MAC.
     scratchpad_bytes = 2 * OPERAND_BITS / 8 + 2 * ACCUMULATOR_BITS / 8
     return Budget(
@@ -148,7 +139,7 @@ def budget(design, technology):
         area_vector_mm2=area_vector,
         area_memory_phy_mm2=design.memory_gb_s * PHY_MM2_PER_GB_S,
         leakage_w=technology.leakage_w_per_mm2 * (area_array + area_sram + area_vector) * ratio,
-        mac_j=mac_pj * dynamic * 1e-12,
+        mac_j=mac_pj(OPERAND_BITS, ACCUMULATOR_BITS, technology) * dynamic * 1e-12,
         scratchpad_j=dynamic * scratchpad_bytes * sram_j_per_byte(RS_SCRATCHPAD_KIB, technology),
         sram_j_per_byte=dynamic * sram_j_per_byte(bank, technology),
         vector_j=technology.vector_pj * dynamic * 1e-12,
