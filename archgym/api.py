@@ -13,26 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archgym.envs import ENVIRONMENTS
+from archgym.envs.cosearch import Choices, JointEvaluator
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.family import Family
 from archgym.errors import InputError
 from archgym.metrics import metric_names
-from archgym.objective import Objective
+from archgym.problem import Problem, Quality, family_of, network_of, objective_of, pose
 from archgym.registry import Entry, Registry, imported
-from archgym.spec import option_defaults, parse_options, spell_options
+from archgym.spec import option_defaults, spell_options
 from archgym.workloads import Workload
 
 if TYPE_CHECKING:
     import gymnasium
+    import numpy as np
 
     from archgym.compression import Estimate, Setting
     from archgym.planning import Plan
     from archgym.search import Optimum, Progress, SearchResult
-    from archgym.space import DesignSpace, Value
+    from archgym.space import Value
     from archgym.validation import Check
 
 OnProgress = Callable[["Progress"], None]
-Choices = Mapping[str, "Sequence[Value] | Value"]
 
 
 def evaluator(environment: str = "systolic", workload: str | Workload | None = None) -> Evaluator:
@@ -41,32 +42,23 @@ def evaluator(environment: str = "systolic", workload: str | Workload | None = N
     Raises:
         UnknownNameError: no such environment, option or workload; InputError: a value that cannot be used.
     """
-    family, scenario = _family(environment)
-    return Evaluator(family, _network(family.workload if workload is None else workload), scenario)
+    family, scenario = family_of(environment)
+    return Evaluator(family, network_of(family, workload), scenario)
 
 
-def _network(workload: str | Workload) -> Workload:
-    return Workload.load(workload) if isinstance(workload, str) else workload
-
-
-def _family(environment: str) -> tuple[Family, dict[str, Any]]:
-    name, mark, query = environment.strip().partition("?")
-    family: Family = ENVIRONMENTS.load(name)
-    return family, parse_options(name, query, option_defaults(family.technology)) if mark else {}
-
-
-def objective_of(
-    family: Family, expressions: Sequence[str] = (), constraints: Sequence[str] | None = None, reward: str = "log"
-) -> Objective:
-    """An objective over a family's metrics; the family's own where nothing is given.
-
-    Raises:
-        InputError: an expression or constraint that cannot be read or met, or an unknown metric.
-    """
-    bounds = family.constraints if constraints is None else constraints
-    objective = Objective(list(expressions) or family.objective, bounds, reward)
-    objective.check([metric.name for metric in family.metrics])
-    return objective
+def problem(
+    environment: str = "systolic",
+    workload: str | Workload | None = None,
+    objective: Sequence[str] = (),
+    constraints: Sequence[str] | None = None,
+    choices: Choices | None = None,
+    reward: str = "log",
+    quality: Quality | None = None,
+) -> Problem:
+    """What `search` and `optimum` are about: evaluator, objective and space; arguments as theirs."""
+    family, scenario = family_of(environment)
+    judged = objective_of(family, objective, constraints, reward)
+    return pose(family, scenario, workload, judged, choices, quality)
 
 
 def make(
@@ -76,15 +68,16 @@ def make(
     constraints: Sequence[str] | None = None,
     mode: str = "propose",
     num_envs: int | None = None,
+    quality: Mapping[str, Any] | None = None,
 ) -> gymnasium.Env[Any, Any] | gymnasium.vector.VectorEnv[Any, Any, Any]:
     """A Gymnasium environment, or the native vector environment when `num_envs` is given; see archgym.envs.base."""
     from archgym.envs.base import ArchGymEnv, ArchGymVectorEnv
 
-    family, scenario = _family(environment)
+    family, scenario = family_of(environment)
     judged = objective_of(family, objective, constraints)
     if num_envs is None:
-        return ArchGymEnv(family, workload, judged, mode=mode, scenario=scenario)
-    return ArchGymVectorEnv(num_envs, family, workload, judged, mode=mode, scenario=scenario)
+        return ArchGymEnv(family, workload, judged, mode=mode, scenario=scenario, quality=quality)
+    return ArchGymVectorEnv(num_envs, family, workload, judged, mode=mode, scenario=scenario, quality=quality)
 
 
 @dataclass(frozen=True)
@@ -98,6 +91,8 @@ class Evaluation:
         feasible, why: the reason code's text.
         operators: one row per merged operator with its cost, its share of the latency and its bottleneck.
         memory_plan: what a memory plan saves (see archgym.planning.designs); None without one.
+        quality: of a design with a compression setting: `quality_loss` and its interval `low`, `high` (None where
+            unsupported), `network` whose results speak for it, and `why`; None without a setting.
     """
 
     environment: str
@@ -108,6 +103,7 @@ class Evaluation:
     why: str
     operators: list[dict[str, Any]]
     memory_plan: dict[str, Any] | None = None
+    quality: dict[str, Any] | None = None
 
 
 def evaluate(
@@ -116,8 +112,12 @@ def evaluate(
     workload: str | Workload | None = None,
     memory_plan: str | None = None,
     scratchpad: str | float | None = None,
+    quality: Quality | None = None,
 ) -> Evaluation:
     """Evaluate a design.
+
+    A design that names a compression parameter is evaluated on the network so compressed: 16 bits and dense but for
+    what is named. Otherwise the network stays as it comes.
 
     Args:
         design: values by parameter, or one or several of: preset name, path of a JSON file (a design, or a run's
@@ -127,6 +127,7 @@ def evaluate(
         workload: that of the run when None and the environment is the run's, else the environment's default.
         memory_plan: ilp, greedy or none: plan the network's memory and evaluate the planned network.
         scratchpad: memory to plan for, bytes or a size such as `2MiB`; the design's own when None.
+        quality: options of archgym.compression.judge.Judge.
 
     Raises:
         InputError: something is unknown, missing, unreadable or of the wrong type.
@@ -137,13 +138,14 @@ def evaluate(
     parts = [design] if isinstance(design, str | Mapping) else design
     if environment is None:
         environment, workload = _of_run(parts, workload)
-    family, scenario = _family(environment)
+    family, scenario = family_of(environment)
     values, preset_scenario = _design_values(family, parts)
-    network = _network(family.workload if workload is None else workload)
-    model = Evaluator(family, network, dict(preset_scenario) | dict(scenario))
-    record = family.space.design(values)
+    network, options = network_of(family, workload), dict(preset_scenario) | dict(scenario)
+    model, record, judgement = _model_of(family, network, options, values, quality)
     report = None
     if memory_plan is not None:
+        if judgement is not None:
+            raise InputError("a memory plan is made for a network as it comes: give its width by ?bits=8, not by knobs")
         from archgym.planning.designs import plan_design
 
         planned = plan_design(model, record, memory_plan, scratchpad)
@@ -153,13 +155,33 @@ def evaluate(
     return Evaluation(
         environment=model.name,
         workload=model.workload.name,
-        design=family.space.values(record)[0],
+        design=model.space.values(record)[0],
         metrics={name: float(metrics[name][0]) for name in metric_names(metrics)} if feasible else {},
         feasible=feasible,
         why=model.why(int(metrics.why[0])),
         operators=model.breakdown(record) if feasible else [],
         memory_plan=report,
+        quality=judgement,
     )
+
+
+def _model_of(
+    family: Family, network: Workload, scenario: Mapping[str, Any], values: dict[str, Any], quality: Quality | None
+) -> tuple[Evaluator, np.recarray, dict[str, Any] | None]:
+    """Evaluator and record of a design, and, where it names a compression parameter, what is known of its quality."""
+    from archgym.compression.judge import Judge, judgement
+    from archgym.compression.knobs import DEFAULTS, KNOB_NAMES, setting_of
+
+    if not any(name in KNOB_NAMES for name in values):
+        return Evaluator(family, network, scenario), family.space.design(values), None
+    if str(values.get("activation_sparsity", "0")) not in ("0", "0.0") and "sparsity_method" not in values:
+        raise InputError("activation_sparsity needs a sparsity_method: cats, teal, larosa or r-sparse")
+    model = JointEvaluator(family, network, scenario)
+    features = {feature.name: feature.choices[0] for feature in family.space.fixed}
+    record = model.space.design(features | DEFAULTS | values)
+    setting = setting_of(record[list(KNOB_NAMES)][0].tolist())
+    judge = quality if isinstance(quality, Judge) else Judge.of(quality or {})
+    return model, record, judgement(judge, network, setting)
 
 
 def plan_memory(
@@ -179,7 +201,8 @@ def plan_memory(
     """
     from archgym.planning import plan, size_bytes
 
-    return plan(_network(workload), size_bytes(scratchpad), method, time_limit_s)
+    network = Workload.load(workload) if isinstance(workload, str) else workload
+    return plan(network, size_bytes(scratchpad), method, time_limit_s)
 
 
 def _of_run(
@@ -243,15 +266,6 @@ def _json_design(text: str, what: str) -> dict[str, Any]:
     return values
 
 
-def restrict(family: Family, choices: Choices | None) -> DesignSpace:
-    """The family's space with some parameters held to the given choices.
-
-    Raises:
-        InputError: unknown parameter, or a value that is no choice of it.
-    """
-    return family.space.restrict(**dict(choices or {}))
-
-
 def search(
     environment: str = "systolic",
     workload: str | Workload | None = None,
@@ -264,6 +278,7 @@ def search(
     choices: Choices | None = None,
     reward: str = "log",
     on_progress: OnProgress | None = None,
+    quality: Quality | None = None,
 ) -> SearchResult:
     """Search for the design that minimises an objective; see archgym.search.search for the result and errors.
 
@@ -277,13 +292,15 @@ def search(
         choices: parameters held to some of their choices.
         reward: what learning agents are paid, a name in archgym.objective.REWARDS.
         on_progress: called about ten times a second.
+        quality: how quality is estimated, where it is an objective or a constraint: options of
+            archgym.compression.judge.Judge, e.g. `{"allow_extrapolation": True}`.
     """
     from archgym.search.loop import search as search_loop
 
-    model = evaluator(environment, workload)
-    judged = objective_of(model.family, objective, constraints, reward)
-    space = restrict(model.family, choices)
-    return search_loop(model, judged, agent, budget, seed, out, space=space, on_progress=on_progress)
+    posed = problem(environment, workload, objective, constraints, choices, reward, quality)
+    return search_loop(
+        posed.evaluator, posed.objective, agent, budget, seed, out, space=posed.space, on_progress=on_progress
+    )
 
 
 def optimum(
@@ -293,18 +310,21 @@ def optimum(
     constraints: Sequence[str] | None = None,
     choices: Choices | None = None,
     on_progress: OnProgress | None = None,
+    quality: Quality | None = None,
 ) -> Optimum:
     """The true optimum, by enumeration on all cores; arguments as `search`. Cached."""
     from archgym.search.optimum import optimum as enumerate_all
 
-    model = evaluator(environment, workload)
-    judged = objective_of(model.family, objective, constraints)
-    return enumerate_all(model, judged, restrict(model.family, choices), on_progress=on_progress)
+    posed = problem(environment, workload, objective, constraints, choices, quality=quality)
+    return enumerate_all(posed.evaluator, posed.objective, posed.space, on_progress=on_progress)
 
 
 VALIDATIONS = Registry(
     "validation",
-    {"quality": Entry("archgym.compression.validation:validate", "quality model, each published result left out")},
+    {
+        "compression": Entry("archgym.compression.speedups:validate", "published gains of compressed networks"),
+        "quality": Entry("archgym.compression.validation:validate", "quality model, each published result left out"),
+    },
 )  # things other than environments
 
 
@@ -322,7 +342,7 @@ def validate(environment: str = "systolic", reference: str | Path | None = None)
     if environment in VALIDATIONS:
         check = VALIDATIONS.load(environment)
     else:
-        family, _ = _family(environment)
+        family, _ = family_of(environment)
         if not family.validation:
             raise InputError(f"environment {family.name!r} brings no validation")
         check = imported(family.validation)

@@ -116,7 +116,8 @@ class Constraint:
         if not np.isfinite(bound):
             raise InputError(f"constraint {text!r}: the bound {match['bound'].strip()!r} is not a finite number")
         expression = Expression.parse(match["expression"])
-        if match["relation"] == "<=" and bound <= 0 and expression.text.isidentifier():
+        signed = _is_quality(expression.text)  # a compressed network may lose nothing, or even gain
+        if match["relation"] == "<=" and bound <= 0 and expression.text.isidentifier() and not signed:
             raise InputError(f"constraint {text!r} cannot be met: every metric is positive")
         return cls(expression, match["relation"], bound)
 
@@ -143,6 +144,11 @@ class Constraint:
 def log_reward(values: FloatArray, target: float) -> FloatArray:
     """-log10(value / target): equal factors are equal steps. For objectives that are positive."""
     return math.log10(target) - np.log10(np.maximum(values, 1e-30 * target))
+
+
+def quality_reward(values: FloatArray, _target: float) -> FloatArray:
+    """-loss / ln 10: the log reward of a quality loss, which is the logarithm of a ratio already and may be 0."""
+    return -values / math.log(10)
 
 
 def linear_reward(values: FloatArray, target: float) -> FloatArray:
@@ -217,6 +223,8 @@ class Objective:
         self.expressions = tuple(map(Expression.parse, listed))
         self.constraints = tuple(map(Constraint.parse, constraints))
         self.reward, self.target = reward, float(target)
+        of_loss = quality_reward if reward == "log" else REWARDS[reward]
+        self._rewards = [of_loss if _is_quality(name) else REWARDS[reward] for name in self.names]
         _reject_contradictions(self.constraints)
 
     def __len__(self) -> int:
@@ -254,7 +262,8 @@ class Objective:
     def __call__(self, metrics: np.ndarray) -> Outcome:
         """Judge designs: metrics [N] to an Outcome."""
         objectives, violation = self.measure(metrics)
-        columns = [REWARDS[self.reward](column, self.target) for column in objectives.T]
+        pairs = zip(self._rewards, objectives.T, strict=True)
+        columns = [reward(column, self.target) for reward, column in pairs]
         rewards = sum(columns[1:], columns[0]) / len(columns) - VIOLATION_WEIGHT * violation
         # NaN and -infinity both stand for infeasible; fmax takes the number of the two.
         return Outcome(metrics, np.fmax(rewards, INFEASIBLE_REWARD), objectives, violation)
@@ -265,8 +274,14 @@ class Objective:
         violation = sum(constraint.violation_of(values) for constraint in self.constraints)
         if not math.isfinite(violation + sum(objectives)):
             return INFEASIBLE_REWARD, math.inf
-        rewards = [float(REWARDS[self.reward](np.asarray(value), self.target)) for value in objectives]
+        pairs = zip(self._rewards, objectives, strict=True)
+        rewards = [float(reward(np.asarray(value), self.target)) for reward, value in pairs]
         return max(sum(rewards) / len(rewards) - VIOLATION_WEIGHT * violation, INFEASIBLE_REWARD), violation
+
+
+def _is_quality(text: str) -> bool:
+    """Whether an expression is a quality metric alone."""
+    return text.isidentifier() and text.startswith("quality_")
 
 
 def _reject_contradictions(constraints: Sequence[Constraint]) -> None:

@@ -116,22 +116,26 @@ class DesignSpace:
 
     Attributes:
         parameters: the table, in order; P = len(parameters).
-        dtype: record type of `designs`: one float64 field per parameter.
+        fixed: parameters of a design that this space does not vary: they stay at their first choice, and
+            `design` takes them as options.
+        dtype: record type of `designs`: one float64 field per parameter, then per fixed one.
     """
 
-    def __init__(self, parameters: Iterable[Parameter]) -> None:
-        self.parameters = tuple(parameters)
+    def __init__(self, parameters: Iterable[Parameter], fixed: Iterable[Parameter] = ()) -> None:
+        self.parameters, self.fixed = tuple(parameters), tuple(fixed)
         self.names = tuple(parameter.name for parameter in self.parameters)
-        if len(set(self.names)) != len(self.names) or not self.names:
+        fields = [*self.names, *(parameter.name for parameter in self.fixed)]
+        if len(set(fields)) != len(fields) or not self.names:
             raise InputError("a design space needs parameters with distinct names")
         self.shape = np.array([len(parameter.choices) for parameter in self.parameters], np.int64)
         self.size = math.prod(int(n) for n in self.shape)
         if self.size >= 2**63:
             raise InputError(f"a design space of {self.size:.2g} designs cannot be ranked in 64 bits")
-        self.dtype = np.dtype([(name, np.float64) for name in self.names])
+        self.dtype = np.dtype([(name, np.float64) for name in fields])
         self._limits = self.shape.view(np.uint64)
         self._offsets = np.concatenate([[0], np.cumsum(self.shape)[:-1]])
         self._codes = np.concatenate([parameter.codes for parameter in self.parameters])
+        self._fixed = np.array([parameter.codes[0] for parameter in self.fixed])
         self._strides = np.append(np.cumprod(self.shape[::-1])[::-1][1:], 1)
 
     def __len__(self) -> int:
@@ -175,7 +179,12 @@ class DesignSpace:
 
     def records(self, indices: Indices) -> np.ndarray:
         """`decode` of indices known to be right, as a plain structured array [N]: the fast path."""
-        return self._codes.take(indices + self._offsets).view(self.dtype)[:, 0]
+        codes = self._codes.take(indices + self._offsets)
+        if self.fixed:
+            varied, codes = codes, np.empty((len(codes), len(self) + len(self.fixed)))
+            codes[:, : len(self)] = varied
+            codes[:, len(self) :] = self._fixed
+        return codes.view(self.dtype)[:, 0]
 
     def encode(self, designs: np.ndarray) -> Indices:
         """Designs [N] to indices [N, P]: the inverse of `decode`.
@@ -183,6 +192,9 @@ class DesignSpace:
         Raises:
             InputError: a value that is no choice of its parameter.
         """
+        for parameter, code in zip(self.fixed, self._fixed, strict=True):
+            if (designs[parameter.name] != code).any():
+                raise InputError(f"{parameter.name} is {parameter.choices[0]} in all designs of this space")
         columns = []
         for parameter in self.parameters:
             codes = np.array(parameter.codes)
@@ -195,8 +207,12 @@ class DesignSpace:
         return np.stack(columns, axis=1).astype(np.int64)
 
     def values(self, designs: np.ndarray) -> list[dict[str, Value]]:
-        """Designs [N] as dictionaries of plain values, for people and files."""
-        return [{p.name: p.value(design[p.name]) for p in self.parameters} for design in np.atleast_1d(designs)]
+        """Designs [N] as dictionaries of plain values, for people and files; fixed ones where they were set."""
+        shown = []
+        for design in np.atleast_1d(designs):
+            own = [p for p, code in zip(self.fixed, self._fixed, strict=True) if design[p.name] != code]
+            shown.append({p.name: p.value(design[p.name]) for p in (*self.parameters, *own)})
+        return shown
 
     def design(self, values: Mapping[str, object]) -> np.recarray:
         """One design [1] from plain values; ordinal values need not be among the choices (a published machine).
@@ -204,12 +220,14 @@ class DesignSpace:
         Raises:
             InputError: a parameter is missing or unknown, or a value is of the wrong type.
         """
+        known = self.dtype.names or ()
         for name in values:
-            if name not in self.names:
-                raise unknown("parameter", name, self.names)
+            if name not in known:
+                raise unknown("parameter", name, known)
         if missing := [name for name in self.names if name not in values]:
             raise InputError(f"the design lacks {', '.join(missing)}")
-        codes = np.array([[parameter.code(values[parameter.name]) for parameter in self.parameters]])
+        given = {parameter.name: parameter.choices[0] for parameter in self.fixed} | dict(values)
+        codes = np.array([[parameter.code(given[parameter.name]) for parameter in (*self.parameters, *self.fixed)]])
         return codes.view(self.dtype).reshape(-1).view(np.recarray)
 
     # -- walking the space
@@ -261,7 +279,7 @@ class DesignSpace:
             listed = [values] if isinstance(values, str | int | float) else list(values)
             keep = {parameter.index(value) for value in listed}
             chosen[name] = replace(parameter, choices=tuple(parameter.choices[i] for i in sorted(keep)))
-        return DesignSpace(chosen.get(parameter.name, parameter) for parameter in self.parameters)
+        return DesignSpace((chosen.get(parameter.name, parameter) for parameter in self.parameters), self.fixed)
 
     # -- what learners see
 

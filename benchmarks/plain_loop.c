@@ -4,9 +4,9 @@
 #include <stddef.h>
 
 typedef struct { double rows, columns, arrays, dataflow, overlap, ifmap, filter, ofmap, clock, memory, lanes, bits,
-    accumulator; } Design;
+    accumulator, sparsity_engine, arithmetic; } Design;
 typedef struct { double array_mm2, sram_mm2, vector_mm2, phy_mm2, leakage, mac_j, ifmap_j, filter_j, ofmap_j, vector_j,
-    memory_j, memory_s, cycle_s, vector_s, half_ifmap, half_filter, half_ofmap; } Budget;
+    memory_j, memory_s, cycle_s, dispatch_s, vector_s, half_ifmap, half_filter, half_ofmap; } Budget;
 #include "operator.h" /* Operator: generated from OPERATOR_DTYPE */
 typedef struct { double latency, compute, memory, vector, shift, macs, sram, dram, mac_j, sram_j, vector_j, dram_j; } Sum;
 

@@ -28,10 +28,10 @@ SUMS += ["mac_j", "sram_j", "vector_j", "dram_j"]
 
 @njit
 def budgets_of(designs, technologies, out):  # type: ignore[no-untyped-def]
-    """Budgets [N, 17] without their `why`."""
+    """Budgets [N, 18] without their `why`."""
     for i in range(len(designs)):
         fixed = budget(designs[i], technologies[0])
-        for j in range(17):
+        for j in range(18):
             out[i, j] = fixed[1:][j]
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     base = evaluator_of("systolic", "resnet50")
     model = Evaluator(base.family, base.workload, threads=1)
     designs = feasible_designs(model, 100_000)
-    budgets = np.empty((len(designs), 17))
+    budgets = np.empty((len(designs), 18))
     budgets_of(designs, model._technology, budgets)
     sums = np.zeros(len(designs), [(name, np.float64) for name in SUMS])
 

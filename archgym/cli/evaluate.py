@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archgym.cli import app
-from archgym.cli.search import JSON, WORKLOAD
+from archgym.cli.search import EXTRAPOLATE, JSON, QUALITY_FUNCTION, QUALITY_MODEL, QUALITY_ROWS, WORKLOAD, quality_of
 from archgym.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ def evaluate(
     scratchpad: str = typer.Option(
         None, "--scratchpad", metavar="SIZE", help="Memory to plan for, e.g. 2MiB; the design's own if not given."
     ),
+    quality_model: str = QUALITY_MODEL,
+    quality_rows: str = QUALITY_ROWS,
+    quality_function: str = QUALITY_FUNCTION,
+    allow_extrapolation: bool = EXTRAPOLATE,
     json: bool = JSON,
 ) -> None:
     """Evaluate one design: metrics, and every operator with its bottleneck."""
@@ -38,20 +42,37 @@ def evaluate(
     from archgym.cli import show
 
     show.log_to_stderr()
-    result = api.evaluate(design, env, workload, memory_plan, scratchpad)
+    quality = quality_of(quality_model, quality_rows, quality_function, allow_extrapolation)
+    result = api.evaluate(design, env, workload, memory_plan, scratchpad, quality)
     if json:
-        show.json_out({name: value for name, value in asdict(result).items() if name != "memory_plan" or value})
+        optional = ("memory_plan", "quality")
+        show.json_out({name: value for name, value in asdict(result).items() if name not in optional or value})
     elif result.feasible:
         model = api.evaluator(result.environment, result.workload)
         family = model.family
         show.out.print(f"{result.environment} on {result.workload}\n")
         show.design_table("Design", family, result.design)
         show.metrics_table(family, result.metrics)
+        if result.quality:
+            _print_quality(result.quality)
         if result.memory_plan:
             _memory_plan_tables(family, result.memory_plan)
         show.operators_table(result.operators, show.operators_title(model.workload))
     if not result.feasible:
         raise InputError(f"the design is infeasible: {result.why}")
+
+
+def _print_quality(quality: Mapping[str, Any]) -> None:
+    """What compression costs the network."""
+    from archgym.cli import show
+
+    if quality["quality_loss"] is None:
+        show.out.print(f"Quality loss unknown: {quality['why']}\n")
+    else:
+        interval = f"{quality['low']:.4f} to {quality['high']:.4f}"
+        show.out.print(
+            f"Quality loss {quality['quality_loss']:.4f}, {interval} ({quality['network']}: {quality['why']})\n"
+        )
 
 
 def _memory_plan_tables(family: Family, plan: Mapping[str, Any]) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from archgym.cli import app
 from archgym.cli.search import JSON
+
+if TYPE_CHECKING:
+    from archgym.envs.family import Family
+    from archgym.space import Parameter
 
 NAME = typer.Argument(None, help="Show one in detail.")
 
@@ -14,6 +20,7 @@ NAME = typer.Argument(None, help="Show one in detail.")
 def envs(name: str = NAME, json: bool = JSON) -> None:
     """List environments; with a name, its parameters, metrics and presets."""
     from archgym.cli import show
+    from archgym.compression.judge import QUALITY_METRICS
     from archgym.envs import ENVIRONMENTS
 
     if name is None:
@@ -23,21 +30,32 @@ def envs(name: str = NAME, json: bool = JSON) -> None:
 
     family = evaluator(name).family
     if json:
-        parameters = {p.name: {"choices": p.choices, "unit": p.unit, "doc": p.doc} for p in family.space.parameters}
-        metrics = {m.name: {"unit": m.unit, "doc": m.doc} for m in family.metrics}
+        parameters, joint = (
+            {p.name: {"choices": p.choices, "unit": p.unit, "doc": p.doc} for p in listed}
+            for listed in (family.space.parameters, joint_only(family))
+        )
+        metrics = {m.name: {"unit": m.unit, "doc": m.doc} for m in (*family.metrics, *QUALITY_METRICS)}
         presets = {key: {"design": dict(p.values), "source": p.source} for key, p in family.presets.items()}
-        return show.json_out({"parameters": parameters, "metrics": metrics, "presets": presets})
+        everything = {"parameters": parameters, "compression": joint, "metrics": metrics, "presets": presets}
+        return show.json_out(everything)
     show.out.print(f"{family.gymnasium_id}: {family.space.size:,} designs\n")
-    show.table(
-        "Parameters",
-        ("name", "choices", "meaning"),
-        [(p.name, f"{', '.join(map(str, p.choices))} {p.unit}".strip(), p.doc) for p in family.space.parameters],
-    )
-    show.table("Metrics", ("name", "unit", "meaning"), [(m.name, m.unit, m.doc) for m in family.metrics])
+    for title, listed in (
+        ("Parameters", family.space.parameters),
+        ("Compression, part of the design where quality_loss is an objective or a constraint", joint_only(family)),
+    ):
+        cells = [(p.name, f"{', '.join(map(str, p.choices))} {p.unit}".strip(), p.doc) for p in listed]
+        show.table(title, ("name", "choices", "meaning"), cells)
+    cells = [(m.name, m.unit, m.doc) for m in (*family.metrics, *QUALITY_METRICS)]
+    show.table("Metrics", ("name", "unit", "meaning"), cells)
     show.table("Presets", ("name", "source"), [(key, preset.source) for key, preset in family.presets.items()])
     bounds = ", ".join(family.constraints)
     show.out.print(f"Default: minimise {family.objective} with {bounds} on {family.workload}")
     return None
+
+
+def joint_only(family: Family) -> tuple[Parameter, ...]:
+    """Parameters of the joint space that the hardware's has not."""
+    return family.joint_space.parameters[len(family.space) :]
 
 
 @app.command(rich_help_panel="Look things up")

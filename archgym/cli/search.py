@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,10 @@ WORKLOAD = typer.Option(
 OBJECTIVE = typer.Option([], "--objective", "-o", help="Expression over metrics to minimise; several give a front.")
 CONSTRAINT = typer.Option([], "--constraint", "-c", help="e.g. 'area_mm2<=50', or none.  [default: the environment's]")
 SET = typer.Option([], "--set", help="Hold a parameter to some choices: dataflow=ws,os.")
+QUALITY_MODEL = typer.Option("", "--quality-model", help="Network whose published results speak for the workload.")
+QUALITY_ROWS = typer.Option("", "--quality-rows", help="CSV file of your own results, used too.")
+QUALITY_FUNCTION = typer.Option("published", "--quality-function", help="Quality function, yours by entry point.")
+EXTRAPOLATE = typer.Option(False, "--allow-extrapolation", help="Settings without published support too.")
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
 
@@ -40,6 +45,10 @@ def search(
     out: Path = typer.Option(None, "--out", help="Run directory.  [default: a new one in runs/]"),
     choices: list[str] = SET,
     reward: str = typer.Option("log", "--reward", help="What learning agents are paid: log, linear or target."),
+    quality_model: str = QUALITY_MODEL,
+    quality_rows: str = QUALITY_ROWS,
+    quality_function: str = QUALITY_FUNCTION,
+    allow_extrapolation: bool = EXTRAPOLATE,
     resume: Path = typer.Option(None, "--resume", help="Continue the run in this directory."),
     json: bool = JSON,
     quiet: bool = QUIET,
@@ -58,9 +67,10 @@ def search(
             else:
                 spec = workload or api.evaluator(env).workload.name
                 path = out or new_run_path("runs", env, spec, agent, seed)
+                quality = quality_of(quality_model, quality_rows, quality_function, allow_extrapolation)
                 result = api.search(
-                    env, workload, agent, objective, constraints_of(constraint), budget, seed, path,
-                    choices_of(choices), reward, on_progress,
+                    env, workload, agent, split(objective), constraints_of(constraint), budget, seed, path,
+                    choices_of(choices), reward, on_progress, quality,
                 )  # fmt: skip
     except Interrupted as stop:
         if stop.path is not None:
@@ -81,7 +91,19 @@ def _refuse_others(ctx: typer.Context) -> None:
     for name in ctx.params:
         source = ctx.get_parameter_source(name)
         if name not in given and source is not None and source.name == "COMMANDLINE":
-            raise InputError(f"--resume takes everything from the run's config.json: leave out --{name}")
+            option = name.replace("_", "-")
+            raise InputError(f"--resume takes everything from the run's config.json: leave out --{option}")
+
+
+def split(expressions: Sequence[str]) -> list[str]:
+    """Objectives, each an option of its own or several in one: `latency_s,energy_j`; commas in calls stay."""
+    return [part.strip() for text in expressions for part in re.split(r",(?![^(]*\))", text)]
+
+
+def quality_of(model: str, rows: str, function: str, allow_extrapolation: bool) -> dict[str, Any]:
+    """What differs from the defaults among the options of quality."""
+    given = {"model": model, "rows": rows, "function": function, "allow_extrapolation": allow_extrapolation}
+    return {name: value for name, value in given.items() if value not in ("", False, "published")}
 
 
 def constraints_of(listed: Sequence[str]) -> Sequence[str] | None:
@@ -115,9 +137,8 @@ def _show(result: SearchResult) -> None:
     if result.best is not None and result.metrics is not None and result.objectives is not None:
         evaluation = api.evaluate(result.best, result.environment, result.workload)
         model = api.evaluator(result.environment, result.workload)
-        family = model.family
-        show.design_table(f"Best design (trial {result.trial:,})", family, result.best)
-        show.metrics_table(family, result.metrics)
+        show.design_table(f"Best design (trial {result.trial:,})", model.family, result.best)
+        show.metrics_table(model.family, result.metrics)
         show.operators_table(evaluation.operators, show.operators_title(model.workload), at_most=6)
         for name, value in zip(result.objective, result.objectives, strict=True):
             show.out.print(f"{name} = {value:.5g}")
@@ -152,24 +173,31 @@ def optimum(
     objective: list[str] = OBJECTIVE,
     constraint: list[str] = CONSTRAINT,
     choices: list[str] = SET,
+    quality_model: str = QUALITY_MODEL,
+    quality_rows: str = QUALITY_ROWS,
+    quality_function: str = QUALITY_FUNCTION,
+    allow_extrapolation: bool = EXTRAPOLATE,
     json: bool = JSON,
     quiet: bool = QUIET,
 ) -> None:
     """Enumerate the whole space on all cores: the true optimum and front."""
     from archgym import api
     from archgym.cli import show
+    from archgym.search.optimum import optimum as enumerate_all
 
     show.log_to_stderr()
+    quality = quality_of(quality_model, quality_rows, quality_function, allow_extrapolation)
+    posed = api.problem(
+        env, workload, split(objective), constraints_of(constraint), choices_of(choices), quality=quality
+    )
     with show.progress("enumerating", quiet or json) as on_progress:
-        found = api.optimum(env, workload, objective, constraints_of(constraint), choices_of(choices), on_progress)
-    model = api.evaluator(env, workload)
-    space = api.restrict(model.family, choices_of(choices))
+        found = enumerate_all(posed.evaluator, posed.objective, posed.space, on_progress=on_progress)
     if json:
-        show.json_out(found.as_dict(space))
+        show.json_out(found.as_dict(posed.space))
     elif found.best is not None and found.metrics is not None and found.objectives is not None:
-        show.design_table("True optimum", model.family, found.best)
-        show.metrics_table(model.family, found.metrics)
-        names = api.objective_of(model.family, objective, constraints_of(constraint)).names
+        show.design_table("True optimum", posed.evaluator.family, found.best)
+        show.metrics_table(posed.evaluator.family, found.metrics)
+        names = posed.objective.names
         for name, value in zip(names, found.objectives, strict=True):
             show.out.print(f"{name} = {value:.5g}")
         if len(names) > 1:

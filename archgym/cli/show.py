@@ -62,14 +62,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
 
 def design_table(title: str, family: Family, design: Mapping[str, Value]) -> None:
     """The parameters of a design with units."""
-    rows = [(p.name, f"{design[p.name]} {p.unit}".strip(), p.doc) for p in family.space.parameters]
+    parameters = [p for p in family.joint_space.parameters if p.name in design]
+    rows = [(p.name, f"{design[p.name]} {p.unit}".strip(), p.doc) for p in parameters]
     table(title, ("parameter", "value", "meaning"), rows)
 
 
 def metrics_table(family: Family, metrics: Mapping[str, float]) -> None:
     """What a design achieves: its totals, then the shares of energy and area."""
+    from archgym.compression.judge import QUALITY_METRICS
+
     parts = ("energy_", "area_")
-    totals = [m for m in family.metrics if not (m.name.startswith(parts) and m.name not in ("energy_j", "area_mm2"))]
+    named = [m for m in (*family.metrics, *QUALITY_METRICS) if m.name in metrics]
+    totals = [m for m in named if not (m.name.startswith(parts) and m.name not in ("energy_j", "area_mm2"))]
     table(
         "Metrics", ("metric", "value", "meaning"), [(m.name, quantity(metrics[m.name], m.unit), m.doc) for m in totals]
     )

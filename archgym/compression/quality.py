@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from statistics import median
 
@@ -65,13 +65,20 @@ def evidence(own: str | Path | Sequence[Row] | None = None) -> Evidence:
     Raises:
         InputError: a file that cannot be used.
     """
-    extra = read_rows(Path(own)) if isinstance(own, str | Path) else tuple(own or ())
-    return Evidence(published_rows() + extra) if extra else _published()
+    if isinstance(own, str | Path):
+        path = Path(own)
+        return _with_file(path, path.stat().st_mtime_ns if path.exists() else 0)
+    return Evidence(published_rows() + tuple(own)) if own else _published()
 
 
 @cache
 def _published() -> Evidence:
     return Evidence(published_rows())
+
+
+@lru_cache(maxsize=4)
+def _with_file(path: Path, _changed: int) -> Evidence:
+    return Evidence(published_rows() + read_rows(path))
 
 
 def known_models(rows: Sequence[Row]) -> dict[str, Model]:

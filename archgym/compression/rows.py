@@ -18,6 +18,7 @@ ROUNDING, CALIBRATED, TRAINED = EFFORTS = ("rounding", "calibrated", "trained")
 _SETTING = ("weight_bits", "activation_bits", "kv_bits", "pattern", "activation_sparsity", "sparsity_method")
 COLUMNS = ("model", "dataset", "metric", "method", "effort", *_SETTING, "value", "baseline", "source")
 _NEEDED = ("model", "metric", "method", "value", "baseline", "source")
+QUALITY_CSV = Path(__file__).with_name("quality.csv")
 _METRICS = ("perplexity", "word perplexity", "top-1 %", "avg accuracy %", "accuracy %", "accuracy", "F1")
 
 
@@ -81,7 +82,7 @@ class Row:
 @cache
 def published_rows() -> tuple[Row, ...]:
     """The rows that come with ArchGym."""
-    return read_rows(Path(__file__).with_name("quality.csv"))
+    return read_rows(QUALITY_CSV)
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:

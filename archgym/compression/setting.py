@@ -14,6 +14,7 @@ from typing import Any
 from archgym.errors import InputError, unknown
 
 UNQUANTISED = 16  # bits; a network of 16- or 32-bit floating point loses nothing and is what others are held against
+NARROW, GROUP = 8, 128  # below 8 bits, 128 neighbours share a scale, as results at low bits have it (`g128`)
 WEIGHT_BITS = (2, 3, 4, 5, 6, 8, 16)
 ACTIVATION_BITS = (2, 3, 4, 6, 8, 16)
 KV_BITS = (4, 8, 16)

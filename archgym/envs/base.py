@@ -26,6 +26,7 @@ from archgym.envs.evaluator import Evaluator
 from archgym.envs.family import Family
 from archgym.errors import InputError, unknown
 from archgym.objective import INFEASIBLE_REWARD, Objective, Outcome
+from archgym.problem import objective_of, pose
 from archgym.space import Value
 from archgym.workloads import Workload
 
@@ -52,17 +53,17 @@ class Episodes:
         mode: str,
         horizon: int | None,
         scenario: Mapping[str, Any] | None,
+        quality: Mapping[str, Any] | None,
     ) -> None:
         if mode not in MODES:
             raise unknown("action mode", mode, MODES)
         if horizon is not None and (mode == "construct" or not (isinstance(horizon, int) and horizon > 0)):
             raise InputError(f"horizon must be a positive whole number, and construct has none; not {horizon!r}")
         self.family = ENVIRONMENTS.load(family) if isinstance(family, str) else family
-        name = self.family.workload if workload is None else workload
-        self.evaluator = Evaluator(self.family, Workload.load(name) if isinstance(name, str) else name, scenario)
-        self.objective = _objective(self.family, objective, constraints)
-        self.mode, self.space = mode, self.family.space
-        self.names = [metric.name for metric in self.family.metrics]
+        self.objective = objective_of(self.family, objective, constraints)
+        problem = pose(self.family, scenario, workload, self.objective, quality=quality)
+        self.mode, self.evaluator, self.space = mode, problem.evaluator, problem.space
+        self.names = [metric.name for metric in self.evaluator.metrics]
         self.horizon = horizon or {"propose": 1, "refine": 32, "construct": len(self.space)}[mode]
         self.indices = np.repeat(self.space.centre[None], n, axis=0)
         self.steps = np.zeros(n, np.int64)
@@ -161,18 +162,6 @@ class Episode(Episodes):
         return np.array([reward])
 
 
-def _objective(
-    family: Family, objective: str | Sequence[str] | Objective | None, constraints: Sequence[str] | None
-) -> Objective:
-    if not isinstance(objective, Objective):
-        bounds = family.constraints if constraints is None else constraints
-        objective = Objective(family.objective if objective is None else objective, bounds)
-    elif constraints is not None:
-        raise InputError("give constraints inside the Objective, or an expression and constraints, not both")
-    objective.check([metric.name for metric in family.metrics])
-    return objective
-
-
 class ArchGymEnv(gymnasium.Env[Observation, Any]):
     """One accelerator design environment; see the module for action modes and observations.
 
@@ -184,6 +173,8 @@ class ArchGymEnv(gymnasium.Env[Observation, Any]):
         mode: propose, refine or construct.
         horizon: steps per episode (propose 1, refine 32 when None).
         scenario: options of the technology, e.g. `{"node_nm": 16}`.
+        quality: where quality_loss is an objective or a constraint, and so compression a part of the design: options
+            of archgym.compression.judge.Judge, e.g. `{"allow_extrapolation": True}`.
 
     After an evaluation `info` holds `metrics` (empty when infeasible), `feasible`, `why` and `valid` (feasible and
     within the constraints).
@@ -200,8 +191,9 @@ class ArchGymEnv(gymnasium.Env[Observation, Any]):
         mode: str = "propose",
         horizon: int | None = None,
         scenario: Mapping[str, Any] | None = None,
+        quality: Mapping[str, Any] | None = None,
     ) -> None:
-        self._episodes = Episode(1, family, workload, objective, constraints, mode, horizon, scenario)
+        self._episodes = Episode(1, family, workload, objective, constraints, mode, horizon, scenario, quality)
         self.observation_space = self._episodes.observation_space
         self.action_space = self._episodes.action_space
 
@@ -263,10 +255,11 @@ class ArchGymVectorEnv(gymnasium.vector.VectorEnv[Observation, Any, NDArray[Any]
         mode: str = "propose",
         horizon: int | None = None,
         scenario: Mapping[str, Any] | None = None,
+        quality: Mapping[str, Any] | None = None,
     ) -> None:
         if not (isinstance(num_envs, int) and num_envs > 0):
             raise InputError(f"num_envs must be a positive whole number, not {num_envs!r}")
-        self._episodes = Episodes(num_envs, family, workload, objective, constraints, mode, horizon, scenario)
+        self._episodes = Episodes(num_envs, family, workload, objective, constraints, mode, horizon, scenario, quality)
         self.num_envs = num_envs
         self.single_observation_space = self._episodes.observation_space
         self.single_action_space = self._episodes.action_space

@@ -167,6 +167,7 @@ class Evaluator:
         scenario: options of the technology, e.g. `{"node_nm": 16}`; the family's defaults where not given.
         workload: the operator table.
         threads: threads used for more than one chunk of designs.
+        space, metrics, reasons: of the designs it evaluates; here the family's (see cosearch.py for more).
     """
 
     def __init__(
@@ -185,12 +186,13 @@ class Evaluator:
         self.scenario: dict[str, OptionValue] = defaults | dict(scenario or {})
         self.threads = threads or default_threads()
         self.technology = family.technology(**self.scenario)
+        self.space, self.metrics, self.reasons = family.space, family.metrics, family.reasons
         self.dtype = metrics_dtype(family.metrics)
         self._drive = compiled_driver(family)
         # Plain arrays: Numba's dispatch and NumPy's field access are several times slower on record arrays.
-        self._operators = _plain(workload.operators)
-        self._tasks = _plain(workload.task_table)
-        self._technology = _plain(np.atleast_1d(np.asarray(self.technology)))
+        self._operators = plain_array(workload.operators)
+        self._tasks = plain_array(workload.task_table)
+        self._technology = plain_array(np.atleast_1d(np.asarray(self.technology)))
 
     def evaluate(self, indices: Any) -> np.recarray:
         """Metrics [N] of the designs with these indices [N, P].
@@ -198,7 +200,7 @@ class Evaluator:
         Raises:
             InputError: wrong shape, type or range.
         """
-        return self.evaluate_designs(self.family.space.decode(indices))
+        return self.evaluate_designs(self.space.decode(indices))
 
     def evaluate_designs(self, designs: np.ndarray) -> np.recarray:
         """Metrics [N] of design records [N], whose values need not be choices of the space."""
@@ -213,14 +215,32 @@ class Evaluator:
         """`evaluate_designs` into a plain structured array [N]: the fast path."""
         out = np.empty(len(designs), self.dtype)
         if len(designs) <= CHUNK or self.threads == 1:
-            self._drive(designs, self._operators, self._tasks, self._technology, out)
+            self._fill(designs, out)
             return out
-        inputs = (self._operators, self._tasks, self._technology)
         parts = [slice(start, start + CHUNK) for start in range(0, len(designs), CHUNK)]
         with ThreadPoolExecutor(self.threads) as pool:  # the driver releases the interpreter lock
-            for _ in pool.map(lambda p: self._drive(designs[p], *inputs, out[p]), parts):
+            for _ in pool.map(lambda part: self._fill(designs[part], out[part]), parts):
                 pass
         return out
+
+    def _fill(self, designs: np.ndarray, out: np.ndarray) -> None:
+        """Write the metrics [N] of plain design records [N]."""
+        self._drive(designs, self._operators, self._tasks, self._technology, out)
+
+    def compile(self) -> None:
+        """Have the cost model compiled, before time is taken."""
+        space = self.family.space
+        self._drive(
+            space.records(space.centre[None]),
+            self._operators,
+            self._tasks,
+            self._technology,
+            np.empty(1, metrics_dtype(self.family.metrics)),
+        )
+
+    def operators_of(self, design: np.ndarray) -> tuple[np.recarray, list[str]]:
+        """The operators [L] that a design record [1] runs, and their labels."""
+        return self.workload.operators, self.workload.labels
 
     def breakdown(self, design: np.ndarray) -> list[dict[str, Any]]:
         """One row per operator of a design record [1]: its cost times its count, its share, its bottleneck.
@@ -230,7 +250,8 @@ class Evaluator:
         model, record = self.family.cost, design.view(np.recarray)[0]
         budget = model.budget(record, self.technology)
         rows = []
-        for label, operator in zip(self.workload.labels, self.workload.operators, strict=True):
+        operators, labels = self.operators_of(design)
+        for label, operator in zip(labels, operators, strict=True):
             layer = model.cost(record, operator, self.technology, budget)
             row = {name: float(getattr(layer, name)) * float(operator.count) for name in layer._fields[1:]}
             limit = self.family.bottleneck(layer) if layer.latency_s > 0 else "-"
@@ -241,12 +262,13 @@ class Evaluator:
         """Metrics of a feasible design record [1] by the cost functions as plain Python: to test the compiled ones."""
         model, record = self.family.cost, design.view(np.recarray)[0]
         budget = model.budget(record, self.technology)
+        operators, _ = self.operators_of(design)
         if hasattr(model, "network"):
-            whole = model.network(record, self.workload.operators, self.workload.task_table, self.technology, budget)
+            whole = model.network(record, operators, self.workload.task_table, self.technology, budget)
             return dict(whole._asdict())
         combine = getattr(model, "combine", _add)
         total = model.LayerCost(0, *(0.0 for _ in model.LayerCost._fields[1:]))
-        for operator in self.workload.operators:
+        for operator in operators:
             total = combine(total, model.cost(record, operator, self.technology, budget), operator.count)
         return dict(model.metrics(record, self.technology, budget, total)._asdict())
 
@@ -257,7 +279,7 @@ class Evaluator:
 
     def why(self, code: int) -> str:
         """The reason behind a `why` code."""
-        return self.family.reasons[code]
+        return self.reasons[code]
 
 
 def _add(total: Any, layer: Any, count: float) -> Any:
@@ -265,6 +287,6 @@ def _add(total: Any, layer: Any, count: float) -> Any:
     return type(total)(0, *(so_far + count * more for so_far, more in zip(total[1:], layer[1:], strict=True)))
 
 
-def _plain(records: np.ndarray) -> np.ndarray:
+def plain_array(records: np.ndarray) -> np.ndarray:
     """The same memory as a structured array that is no record array."""
     return records.view(np.dtype(records.dtype.descr), np.ndarray)

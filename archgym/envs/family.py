@@ -23,11 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from archgym.compression.knobs import KNOBS
 from archgym.errors import unknown
 from archgym.metrics import Metric
 from archgym.space import DesignSpace, Value
@@ -50,7 +52,7 @@ class Family:
         name: registry name (`systolic`).
         title: name in the Gymnasium id (`Systolic` in `archgym/Systolic-v0`).
         version: of the numbers; changed numbers mean a new version.
-        space: the parameter table.
+        space: the parameter table of the hardware; features that only compressed networks use are its fixed ones.
         metrics: the columns of an evaluation.
         reasons: text of each `why` code; reasons[0] stands for feasible.
         cost: module with budget, cost, LayerCost, metrics and perhaps combine, or network.
@@ -85,6 +87,11 @@ class Family:
     def gymnasium_id(self) -> str:
         """Gymnasium id, e.g. `archgym/Systolic-v0`."""
         return f"archgym/{self.title}-v{self.version}"
+
+    @cached_property
+    def joint_space(self) -> DesignSpace:
+        """Hardware, its features for compressed networks, and the compression of the network."""
+        return DesignSpace((*self.space.parameters, *self.space.fixed, *KNOBS))
 
     def preset(self, name: str) -> Preset:
         """A published machine by name.

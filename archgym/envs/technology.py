@@ -89,6 +89,7 @@ CONSTANTS = {
 MULTIPLY_8BIT_UM2, MULTIPLY_AREA_EXPONENT, ADD_UM2_PER_BIT = 282.0, 1.816, 137 / 32
 VECTOR_LANE_UM2 = 1640.0 + 1360.0  # fp16 multiply + add [Dally]
 REGISTER_UM2_PER_BIT = 4.522  # DFF_X1 of the NanGate 45 nm open cell library
+MUX_UM2_PER_BIT = 1.862  # MUX2_X1 of the same library: one of two inputs
 SMALLEST_BANK_KIB = 0.5  # 64 rows of 64 bits, about the smallest macro of SRAM compilers: an assumption
 CELL_DENSITY = 0.7  # placed cells / floor area: a usual place-and-route target, an assumption
 ALPHA = 1.3  # [Sakurai]
@@ -122,15 +123,23 @@ MEMORIES = {
     "hbm2-x1": Memory(256.0, 350 / 64, 12.0, "JEDEC JESD235: 1024 bit at 2 Gb/s"),
     "hbm2e-x1": Memory(460.8, 350 / 64, 14.0, "1024 bit at 3.6 Gb/s"),
 }
+# Memories of published machines, which no search offers; energies and PHY areas as above, in proportion to the width.
+MACHINE_MEMORIES = {
+    "gddr6-16-x384": Memory(768.0, 415 / 64, 54.0, "NVIDIA RTX A6000 data sheet: 384 bit at 16 Gb/s"),
+    "hbm2-x2": Memory(512.0, 350 / 64, 24.0, "SpAtten, arXiv 2012.09852, section 5: 512 GB/s"),
+    "hbm2-a100": Memory(1555.0, 350 / 64, 60.0, "NVIDIA A100 40 GB: 5 stacks, 5120 bit at 2.43 Gb/s"),
+    "hbm2e-a100": Memory(2039.0, 350 / 64, 70.0, "NVIDIA A100 80 GB SXM: 5 stacks, 5120 bit at 3.19 Gb/s"),
+}
+ALL_MEMORIES = MEMORIES | MACHINE_MEMORIES
 
 _ARRAYS = {
     "voltage_ratio": VOLTAGE_STEPS + 1,
-    "memory_bytes_per_s": len(MEMORIES),
-    "memory_j_per_byte": len(MEMORIES),
-    "memory_phy_mm2": len(MEMORIES),
+    "memory_bytes_per_s": len(ALL_MEMORIES),
+    "memory_j_per_byte": len(ALL_MEMORIES),
+    "memory_phy_mm2": len(ALL_MEMORIES),
 }
 TECHNOLOGY_DTYPE = np.dtype(
-    [("node_nm", np.float64), ("fastest_clock_ghz", np.float64)]
+    [("node_nm", np.float64), ("fastest_clock_ghz", np.float64), ("dispatch_s", np.float64)]
     + [(name, np.float64) for name in CONSTANTS]
     + [(name, np.float64, (n,)) for name, n in _ARRAYS.items()]
 )
@@ -142,13 +151,20 @@ def relative_speed(voltage_ratio: float, supply_v: float, threshold_v: float) ->
     return max(overdrive, 0.0) ** ALPHA / voltage_ratio
 
 
-def scenario(node_nm: int = 28) -> np.record:
+def scenario(node_nm: int = 28, dispatch_us: float = 0.0) -> np.record:
     """Technology of a scenario; the parameters are the options of environments with this technology.
+
+    Args:
+        node_nm: process node.
+        dispatch_us: time to start an operator that nothing hides, as GPUs have it; none for a machine that runs by a
+            schedule.
 
     Raises:
         UnknownNameError: a node that is not in NODES_NM.
     """
-    return technology(node_nm)
+    record: np.record = technology(node_nm).copy()
+    record.dispatch_s = 1e-6 * dispatch_us
+    return record
 
 
 @cache
@@ -170,7 +186,7 @@ def technology(node_nm: int) -> np.record:
     speeds = np.array([relative_speed(ratio, record.supply_v, record.threshold_v) for ratio in ratios])
     record.fastest_clock_ghz = record.clock_ghz * speeds[-1]
     record.voltage_ratio[:] = np.interp(np.linspace(0, speeds[-1], VOLTAGE_STEPS + 1), speeds, ratios)
-    record.memory_bytes_per_s[:] = [memory.bandwidth_gb_s * 1e9 for memory in MEMORIES.values()]
-    record.memory_j_per_byte[:] = [memory.pj_per_bit * 8e-12 for memory in MEMORIES.values()]
-    record.memory_phy_mm2[:] = [memory.phy_mm2 for memory in MEMORIES.values()]
+    record.memory_bytes_per_s[:] = [memory.bandwidth_gb_s * 1e9 for memory in ALL_MEMORIES.values()]
+    record.memory_j_per_byte[:] = [memory.pj_per_bit * 8e-12 for memory in ALL_MEMORIES.values()]
+    record.memory_phy_mm2[:] = [memory.phy_mm2 for memory in ALL_MEMORIES.values()]
     return record

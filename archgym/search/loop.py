@@ -90,7 +90,7 @@ def _run(
     request: Request, path: Path | None, resume: bool, on_progress: OnProgress | None, checkpoint_s: float
 ) -> SearchResult:
     agent = request.new_agent()  # before the directory: an agent that cannot be built leaves none behind
-    request.evaluator.evaluate(request.evaluator.family.space.centre[None])  # compiles, before time is taken
+    request.evaluator.compile()
     if path is None:
         return _Loop(request, agent, None, on_progress, checkpoint_s).run()
     with RunDirectory(path, request.config(), resume) as directory:

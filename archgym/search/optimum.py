@@ -23,7 +23,7 @@ from archgym.envs.evaluator import CHUNK, Evaluator, cache_dir, model_hash
 from archgym.errors import InputError, RunError
 from archgym.objective import FloatArray, Objective
 from archgym.search.files import read_json, write_json
-from archgym.search.request import checked_space, choices, digest
+from archgym.search.request import checked_space, choices, compression_of, digest
 from archgym.search.result import Progress, plain_metrics
 from archgym.search.tally import Front
 from archgym.space import DesignSpace, Indices, Value
@@ -93,7 +93,7 @@ def optimum(
     """
     if (known := known_optimum(evaluator, objective, space)) is not None:
         return known
-    objective.check([metric.name for metric in evaluator.family.metrics])
+    objective.check([metric.name for metric in evaluator.metrics])
     space = checked_space(evaluator, space)
     if space.size > LARGEST:
         raise InputError(
@@ -210,7 +210,7 @@ class _Enumeration:
 
     def run(self, on_progress: Callable[[Progress], None] | None) -> dict[str, Any]:
         """Evaluate all designs: the answer as plain values, for the cache."""
-        self.evaluator.evaluate(self.evaluator.family.space.centre[None])  # compiles, before time is taken
+        self.evaluator.compile()
         started = time.perf_counter()
         with ThreadPoolExecutor(len(self.found)) as pool:
             jobs = [pool.submit(self._work, found) for found in self.found]
@@ -281,6 +281,7 @@ def _key(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> dict
         "technology": digest(np.asarray(evaluator.technology).tobytes()),
         "workload": evaluator.workload.name,
         "operators": digest(evaluator.workload.identity),
+        "compression": compression_of(evaluator),
         "objective": objective.names,
         "constraints": sorted(map(str, objective.constraints)),
         "space": choices(space),

@@ -16,8 +16,11 @@ import numpy as np
 import archgym
 from archgym.agents import AGENTS
 from archgym.agents.base import Agent
+from archgym.compression.judge import Judge, compression_hash
 from archgym.envs import ENVIRONMENTS
+from archgym.envs.cosearch import JointEvaluator
 from archgym.envs.evaluator import Evaluator, model_hash
+from archgym.envs.family import Family
 from archgym.errors import ArchGymError, InputError
 from archgym.objective import Objective
 from archgym.search.run import SCHEMA, Run
@@ -53,7 +56,7 @@ class Request:
     @property
     def columns(self) -> Columns:
         """The columns of its trials."""
-        return Columns(self.space, self.evaluator.dtype, self.evaluator.family.reasons, len(self.objective))
+        return Columns(self.space, self.evaluator.dtype, self.evaluator.reasons, len(self.objective))
 
     def new_agent(self) -> Agent:
         """The agent at its start."""
@@ -72,13 +75,14 @@ class Request:
             "environment": evaluator.family.name,
             "scenario": dict(evaluator.scenario),
             "workload": evaluator.workload.name,
+            "compression": compression_of(evaluator),
             "objective": objective.names,
             "constraints": [str(constraint) for constraint in objective.constraints],
             "reward": objective.reward,
             "target": objective.target,
             "agent": self.agent,
             "options": dict(self.options),
-            "space": restriction(evaluator.family.space, self.space),
+            "space": restriction(evaluator.space, self.space),
             "seed": self.seed,
             "budget": self.budget,
             "model_hash": model_hash(evaluator.family),
@@ -105,7 +109,7 @@ def new_request(
     options = option_defaults(build)
     if mark:
         options |= parse_options(f"agent {name}", query, options)
-    objective.check([metric.name for metric in evaluator.family.metrics])
+    objective.check([metric.name for metric in evaluator.metrics])
     space = checked_space(evaluator, space)
     budget = _whole("budget", getattr(build, "budget", Agent.budget) if budget is None else budget, 1)
     return Request(evaluator, objective, name, build, options, budget, _whole("seed", seed, 0), space)
@@ -121,9 +125,9 @@ def request_of(run: Run, threads: int | None = None) -> Request:
     try:
         family = ENVIRONMENTS.load(config["environment"])
         workload = Workload.load(config["workload"])
-        evaluator = Evaluator(family, workload, config["scenario"], threads)
+        evaluator = _evaluator(family, workload, config["scenario"], threads, config["compression"])
         objective = Objective(config["objective"], config["constraints"], config["reward"], config["target"])
-        space = family.space.restrict(**config["space"])
+        space = evaluator.space.restrict(**config["space"])
         agent = config["agent"] + spell_options(config["options"], option_defaults(AGENTS.load(config["agent"])))
         return new_request(evaluator, objective, agent, config["budget"], config["seed"], space)
     except (TypeError, AttributeError) as error:
@@ -136,12 +140,33 @@ def checked_space(evaluator: Evaluator, space: DesignSpace | None) -> DesignSpac
     Raises:
         InputError: a space of something else.
     """
-    whole = evaluator.family.space
+    whole = evaluator.space
     if space is None:
         return whole
     if space.names != whole.names:
         raise InputError(f"the space has the parameters {', '.join(space.names)}, not those of {evaluator.family.name}")
     return space
+
+
+def compression_of(evaluator: Evaluator) -> dict[str, Any] | None:
+    """How the network is compressed and its quality judged, as plain values; None where it stays as it comes."""
+    if not isinstance(evaluator, JointEvaluator):
+        return None
+    return {"judge": evaluator.judge.config() if evaluator.judge else None, "hash": compression_hash()}
+
+
+def _evaluator(
+    family: Family,
+    workload: Workload,
+    scenario: Mapping[str, Any],
+    threads: int | None,
+    compression: Mapping[str, Any] | None,
+) -> Evaluator:
+    """The evaluator whose `compression_of` is `compression`."""
+    if compression is None:
+        return Evaluator(family, workload, scenario, threads)
+    judge = Judge.of(compression["judge"]) if compression["judge"] else None
+    return JointEvaluator(family, workload, scenario, threads, judge)
 
 
 def restriction(whole: DesignSpace, space: DesignSpace) -> dict[str, list[Any]]:

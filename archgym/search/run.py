@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SCHEMA = 1  # of the run directory; a change that old code cannot read means a new number
+SCHEMA = 2  # of the run directory; a change that old code cannot read means a new number
 CONFIG, RESULT, STATE, TRIALS, LOCK, OWNER = "config.json", "result.json", "state.npz", "trials", ".lock", ".owner"
 REQUEST = (  # the keys of config.json that decide the trials, in the order they are compared
-    *("environment", "scenario", "workload", "objective", "constraints", "reward", "target"),
+    *("environment", "scenario", "workload", "compression", "objective", "constraints", "reward", "target"),
     *("agent", "options", "space", "seed", "budget"),
 )
 NUMBERS = {  # identity of the numbers the trials were evaluated with

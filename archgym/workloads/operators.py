@@ -43,6 +43,10 @@ OPERATOR_DTYPE = np.dtype(
         ("width", np.float64),
         ("count", np.float64),
         ("accumulator_bits", np.float64),
+        ("weight_density", np.float64),
+        ("pattern_m", np.float64),
+        ("activation_density", np.float64),
+        ("weight_group", np.float64),
     ]
 )
 
@@ -107,15 +111,24 @@ class Operator:
 def operator_table(operators: list[Operator]) -> np.recarray:
     """Pack operators into the record array [L] of OPERATOR_DTYPE that the compiled cost models read.
 
-    The derived column `accumulator_bits` holds any dot product of two's-complement operands:
-    a_bits + b_bits - 1 + ceil(log2 K).
+    Derived columns: `accumulator_bits` holds any dot product of two's-complement operands, a_bits + b_bits - 1 +
+    ceil(log2 K). What compression sets (see archgym.compression.network), here dense: `weight_density`, the share of
+    the weights that is kept; `pattern_m`, M where N of M neighbours along K are kept, 0 for zeros anywhere;
+    `activation_density`, the share of the inputs of one request that is not zero; `weight_group`, how many neighbours
+    along K share a scale of the weights, 0 for none. Bytes are those of dense tensors, with scales.
     """
     table = np.zeros(len(operators), OPERATOR_DTYPE)
     for row, operator in zip(table, operators, strict=True):
         for field, value in vars(operator).items():
             row[field] = KINDS.index(value) if field == "kind" else value
-    table["accumulator_bits"] = table["a_bits"] + table["b_bits"] - 1 + np.ceil(np.log2(np.maximum(table["k"], 1)))
-    return table.view(np.recarray)
+    table["weight_density"] = table["activation_density"] = 1
+    return with_accumulators(table.view(np.recarray))
+
+
+def with_accumulators(table: np.recarray) -> np.recarray:
+    """The table, its column `accumulator_bits` derived from the others."""
+    table["accumulator_bits"] = table.a_bits + table.b_bits - 1 + np.ceil(np.log2(np.maximum(table.k, 1)))
+    return table
 
 
 def merge(operators: list[Operator]) -> list[tuple[int, Operator]]:

@@ -115,6 +115,11 @@ class Workload:
         """Table [L] of OPERATOR_DTYPE: identical operators are one row with a count, in order of first occurrence."""
         return operator_table([operator for _, operator in self._merged])
 
+    @property
+    def first_layers(self) -> list[int]:
+        """Index of the first layer behind each row of `operators`."""
+        return [index for index, _ in self._merged]
+
     @cached_property
     def labels(self) -> list[str]:
         """One label per row of `operators`: the first layer's name, and how often it occurs."""

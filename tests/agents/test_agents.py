@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archgym import testing
 from archgym.agents import AGENTS
 from archgym.agents.base import Agent
 from archgym.agents.genetic import Genetic, constrained_ranks, crowded_order, crowding_distance, reflect
@@ -12,6 +11,7 @@ from archgym.envs.evaluator import Evaluator
 from archgym.envs.systolic import SYSTOLIC
 from archgym.objective import Objective
 from archgym.space import DesignSpace
+from archgym.testing import agents as testing
 from archgym.workloads import Workload
 
 OBJECTIVE = Objective("latency_s*energy_j", ["area_mm2<=100"])

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archgym.compression.knobs import DEFAULTS
+from archgym.compression.network import Network
+from archgym.envs.cosearch import JointEvaluator
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.fpga import FPGA, hls4ml
 from archgym.envs.fpga.budget import FF_FULL, URAM_FULL, fullest
 from archgym.envs.fpga.devices import scenario
 from archgym.envs.fpga.memories import bram18, uram
 from archgym.envs.fpga.validation import validate
-from archgym.errors import InputError
+from archgym.envs.fpga.weights import chain_density
 from archgym.workloads import Workload
 from archgym.workloads.builder import RELU, Builder
 
@@ -42,14 +45,29 @@ U280 = {  # int8 design with room for every change made below
 }
 
 
-def run(workload: str | Workload, sparsity: str = "dense", **changes: object) -> np.record:
+FEATURES = {feature.name: feature.choices[0] for feature in SPACE.fixed}
+W8A8 = {"weight_bits": 8, "activation_bits": 8, "kv_bits": 8}
+
+
+def run(workload: str | Workload, **changes: object) -> np.record:
     loaded = Workload.load(workload) if isinstance(workload, str) else workload
-    evaluator = Evaluator(FPGA, loaded, {"weight_sparsity": sparsity}, threads=1)
-    return evaluator.evaluate_designs(SPACE.design(U280 | changes))[0]
+    return Evaluator(FPGA, loaded, threads=1).evaluate_designs(SPACE.design(U280 | changes))[0]
+
+
+def compressed(workload: str | Workload, **changes: object) -> np.record:
+    """Metrics where `changes` are of the design, its features for compressed networks, and the setting (W8A8KV8)."""
+    loaded = Workload.load(workload) if isinstance(workload, str) else workload
+    evaluator = JointEvaluator(FPGA, loaded, threads=1)
+    design = evaluator.space.design(FEATURES | DEFAULTS | W8A8 | U280 | changes)
+    return evaluator.evaluate_designs(design)[0]
 
 
 def why(workload: str | Workload, **changes: object) -> str:
     return FPGA.reasons[int(run(workload, **changes).why)].partition(":")[0]
+
+
+def why_compressed(workload: str | Workload, **changes: object) -> str:
+    return FPGA.reasons[int(compressed(workload, **changes).why)].partition(":")[0]
 
 
 @pytest.fixture(scope="module", params=[DECODE, IMAGE])
@@ -136,17 +154,133 @@ def test_packing_and_passes() -> None:
     assert versal.dsp - lanes == np.ceil(4096 / 3)  # DSP58: three int8 products
 
 
+@pytest.mark.parametrize(
+    ("window", "pattern", "density"),
+    [
+        (4, (2, 4), 1 / 2),
+        (4, (1, 4), 1 / 2),  # padded: two products for each window
+        (4, (2, 8), 1 / 2),  # two of eight are at most two of four
+        (4, (4, 8), 1),  # all four of a window may be left
+        (8, (2, 4), 1 / 2),  # four of eight, two at a time
+        (8, (4, 8), 1 / 2),
+        (8, (1, 4), 1 / 4),
+        (8, (2, 8), 1 / 4),
+        (4, (2, 16), 1 / 2),
+    ],
+)
+def test_what_a_chain_makes_of_a_pattern(window: int, pattern: tuple[int, int], density: float) -> None:
+    assert chain_density(window, *pattern) == density
+
+
 def test_pruned_weights_need_a_chain_that_skips_them() -> None:
-    dense = run(DECODE)
-    assert run(DECODE, sparse_chain="2:8").latency_s == pytest.approx(dense.latency_s), "no gain without pruned weights"
-    assert run(DECODE, "2:8").latency_s == dense.latency_s, "no gain without a chain"
-    assert run(DECODE, "2:8", sparse_chain="2:4").latency_s == dense.latency_s, "the chain sees too few weights"
-    pruned = run(DECODE, "2:8", sparse_chain="2:8")
-    weights = Workload.load(DECODE).weight_bytes
-    assert dense.dram_bytes - pruned.dram_bytes == pytest.approx(weights * (1 - 2 / 8 * (1 + 3 / 8)))  # 3 index bits
-    assert pruned.latency_s < dense.latency_s
-    with pytest.raises(InputError, match="weight_sparsity must be dense or N:M"):
-        scenario("4:2")
+    dense = compressed(DECODE)
+    assert compressed(DECODE, sparse_chain="2:8").latency_s == dense.latency_s, "no gain without pruned weights"
+    for zeros in ({"pattern": "2:8"}, {"pattern": "unstructured-70"}, {"activation_sparsity": 0.65}):
+        assert compressed(DECODE, **zeros) == dense, "no gain without a chain"
+    for zeros in ({"pattern": "unstructured-70"}, {"activation_sparsity": 0.65}):
+        assert compressed(DECODE, sparse_chain="2:8", **zeros).latency_s == dense.latency_s, "no gain but of N:M"
+    products = Workload.load(DECODE).operators
+    weights = (products.weight == 2) & ~Network(Workload.load(DECODE)).roles.head
+    dense_bytes = (products.count * products.b_bytes)[weights].sum()
+    for chain, share in (("2:8", 2 / 8 * (1 + 3 / 8)), ("2:4", 2 / 4 * (1 + 2 / 8))):  # an index for each weight left
+        pruned = compressed(DECODE, pattern="2:8", sparse_chain=chain)
+        assert dense.dram_bytes - pruned.dram_bytes == pytest.approx(dense_bytes * (1 - share))
+        assert pruned.latency_s < dense.latency_s
+
+
+def test_weights_with_group_scales_need_a_dequantiser() -> None:
+    """One product of 512 inputs and 64 outputs: the bytes of its weights."""
+    layer, positions = _network(512, 64), 512 * 64
+    ends = 512 + 64 * 1.0  # input and output, 8 bits
+    for dequantise, bits in (("off", 8), ("weights", 4 + 16 / 128), ("sums", 4 + 16 / 128)):
+        got = compressed(layer, weight_bits=4, dequantise=dequantise)
+        assert got.dram_bytes == pytest.approx(ends + positions * bits / 8), dequantise
+    assert compressed(layer, weight_bits=6, dequantise="weights").dram_bytes == ends + positions, "codes up to 4 bits"
+    assert why_compressed(layer, precision="int4", activation_bits=4, weight_bits=4) == "precision", (
+        "scales need 8 bits"
+    )
+    assert compressed(layer, precision="int4", activation_bits=4, weight_bits=4, dequantise="sums").feasible
+    one_group = compressed(_network(128, 64), weight_bits=4)
+    assert one_group.dram_bytes == pytest.approx(128 + 64 + 128 * 64 * (4 + 16 / 128) / 8), "its scale is the output's"
+
+
+def test_what_dequantisers_take() -> None:
+    plain, weights, sums = (run(IMAGE, dequantise=how) for how in ("off", "weights", "sums"))
+    per_cycle = 4 * 16 * 16  # weights
+    assert weights.lut - plain.lut == pytest.approx(per_cycle * 1.1 * (2 * 2 - 1) * (4 + 8))
+    assert weights.ff - plain.ff == pytest.approx(per_cycle * 8)
+    assert sums.dsp - plain.dsp == 4 * (4 * 16 * 16 / 128) * 2
+    assert run(IMAGE, dequantise="sums", sparse_chain="2:8").dsp - plain.dsp == 4 * 4 * (sums.dsp - plain.dsp) / 4
+    assert (
+        run(IMAGE, board="vck190", memory_channels=1, dequantise="sums").dsp
+        == run(IMAGE, board="vck190", memory_channels=1).dsp
+    ), "AI engines have none"
+
+
+def test_two_narrow_products_fit_a_slice() -> None:
+    """Weights 22 bits apart on the 27-bit input times a 16-bit activation: 8 sums come apart, also at their largest."""
+    rng = np.random.default_rng(1)
+    largest = np.full((1, 8), -7), np.full((1, 8), 7), np.full((1, 8), -(2**15))
+    drawn = *(rng.integers(-7, 8, (1000, 8)) for _ in range(2)), rng.integers(-(2**15), 2**15, (1000, 8))
+    for high, low, activation in (largest, drawn):
+        packed = (high << 22) + low
+        assert (abs(packed) < 2**26).all(), "the input of a DSP48E2 is 27 bits wide"
+        total = (packed * activation).sum(axis=1)
+        below = (total + 2**21) % 2**22 - 2**21  # the lower field, with its sign
+        assert (below == (low * activation).sum(axis=1)).all()
+        assert (total - below >> 22 == (high * activation).sum(axis=1)).all()
+
+
+def test_a_narrow_port_packs_two_products_and_takes_passes() -> None:
+    slices = {
+        (precision, port): run("llama3-8b:decode?bits=4", precision=precision, weight_port=port).dsp - 4 * 16
+        for precision in ("int4", "int8", "int16")
+        for port in ("full", "4-bit")
+    }
+    assert slices["int16", "4-bit"] == slices["int16", "full"] / 2 == 2048
+    assert slices["int8", "4-bit"] == slices["int8", "full"] == 2048
+    assert slices["int4", "4-bit"] == slices["int4", "full"] == 1024
+    fast = {"precision": "int16", "weight_port": "4-bit", "dequantise": "sums", "tile_m": 1, "engines": 1}
+    one, two = (compressed(_network(512, 64), weight_bits=bits, **fast).energy_dsp_j for bits in (4, 8))
+    assert two == pytest.approx(2 * one)
+
+
+def test_zeros_of_a_circuit() -> None:
+    """A constant that is zero has no multiplier; the resource strategy reads it from memory as any other."""
+    network, circuit = _network(64, 64, 32), {"engine": "hls4ml-dense"}
+    full, half = (compressed(network, strategy="latency", pattern=p, **circuit) for p in ("dense", "unstructured-50"))
+    assert half.dsp == pytest.approx(full.dsp / 2)
+    assert half.utilisation == full.utilisation
+    kept = [compressed(network, strategy="resource", pattern=p, **circuit) for p in ("dense", "unstructured-50")]
+    assert kept[0] == kept[1]
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32), workload=st.sampled_from(["llama2-7b:decode?batch=2", IMAGE]))
+def test_narrower_is_never_slower(seed: int, workload: str) -> None:
+    evaluator = JointEvaluator(FPGA, Workload.load(workload), threads=1)
+    whole = {"token_pruning": 0, "head_pruning": 0, "pattern": ["dense", "2:4", "4:8"]}
+    space = evaluator.space.restrict(engine="gemm", activation_bits=8, kv_bits=8, weight_bits=[3, 4, 6, 8], **whole)
+    indices = np.repeat(space.sample(300, np.random.default_rng(seed)), 4, axis=0)
+    indices[:, space.names.index("weight_bits")] = np.tile(np.arange(4), 300)
+    metrics = evaluator.evaluate_designs(space.decode(indices)).reshape(300, 4)
+    metrics = metrics[metrics.feasible.all(axis=1) & (metrics.aie[:, 0] == 0)]
+    assert not (np.diff(metrics.dram_bytes) < -1e-3).any()
+    # more of narrower weights fit a buffer, so the first tile may be longer
+    assert not (np.diff(metrics.latency_s) < -0.02 * metrics.latency_s[:, 1:]).any()
+
+
+def test_compiled_is_plain_on_compressed_networks() -> None:
+    evaluator = JointEvaluator(FPGA, Workload.load(IMAGE), threads=1)
+    rng = np.random.default_rng(3)
+    space = evaluator.space.restrict(
+        pattern=["dense", "2:4", "2:8", "unstructured-50"], token_pruning=0, head_pruning=0
+    )
+    designs = space.decode(space.sample(3000, rng))
+    metrics = evaluator.evaluate_designs(designs)
+    for i in rng.permutation(np.flatnonzero(metrics.feasible))[:15]:
+        for name, value in evaluator.plain(designs[i : i + 1]).items():
+            assert metrics[i][name] == pytest.approx(value, rel=1e-12), name
 
 
 def test_execution_styles() -> None:

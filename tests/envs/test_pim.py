@@ -12,6 +12,7 @@ from archgym.envs.pim import PIM
 from archgym.envs.pim.budget import budget
 from archgym.envs.pim.devices import scenario
 from archgym.envs.pim.dram import gemv, imbalance, row_s
+from archgym.envs.pim.formats import format_of
 from archgym.envs.pim.placement import on_pim, place
 from archgym.envs.pim.validation import validate
 from archgym.errors import UnknownNameError
@@ -53,7 +54,7 @@ def test_row_and_gemv_by_hand() -> None:
     aim = fixed("cent-8")
     assert row_s(64.0, 1e-9, aim) == pytest.approx(113e-9)
     assert row_s(1.0, 1e-9, aim) == pytest.approx(34e-9 + 16e-9)  # tRCD + tRTP exceed tRAS
-    result = gemv(1.0, 4096.0, 4096.0, 16.0, 16.0, 16.0, 8.0, False, aim)
+    result = gemv(1.0, 4096.0, 4096.0, 16.0, 16.0, 16.0, 1.0, 8.0, False, aim)
     # 32 outputs a bank, 4 chunks of 1024 inputs, each loaded (64 words of a nanosecond) and read row by row
     assert result.rows == 4 * 32
     assert result.columns == 4 * 32 * 64
@@ -66,17 +67,17 @@ def test_bank_groups_hide_row_switches_and_short_vectors_share_rows() -> None:
     assert row_s(32.0, group.ccd_s, group) == pytest.approx(32 * group.ccd_s)
     assert row_s(32.0, bank.ccd_s, bank) > 32 * bank.ccd_s
     # keys: 128 numbers are 2 columns of each of 4 banks, so 16 tokens share a row; the row is full either way
-    keys = gemv(1.0, 128.0, 2048.0, 16.0, 16.0, 16.0, 1.0, False, bank)
+    keys = gemv(1.0, 128.0, 2048.0, 16.0, 16.0, 16.0, 1.0, 1.0, False, bank)
     assert (keys.rows, keys.columns) == (8, 256)
     # a smaller head leaves fewer columns: half the columns, half the rows, but the same overhead for each row
-    small = gemv(1.0, 64.0, 2048.0, 16.0, 16.0, 16.0, 1.0, False, bank)
+    small = gemv(1.0, 64.0, 2048.0, 16.0, 16.0, 16.0, 1.0, 1.0, False, bank)
     assert (small.rows, small.columns) == (4, 128)
 
 
 def test_grouped_queries_reuse_a_column_where_lanes_and_registers_allow() -> None:
     one = fixed("aim-gddr6", buffer_kib=8)
     wide = fixed("aim-gddr6", buffer_kib=8, pu_lanes=64)
-    times = [gemv(4.0, 128.0, 2048.0, 16.0, 16.0, 16.0, 1.0, False, machine).seconds for machine in (one, wide)]
+    times = [gemv(4.0, 128.0, 2048.0, 16.0, 16.0, 16.0, 1.0, 1.0, False, machine).seconds for machine in (one, wide)]
     assert times[0] > 3 * times[1]
 
 
@@ -189,7 +190,8 @@ def test_coprocessed_layers_keep_the_pus_busy_while_halves_swap_sides() -> None:
     constants = budget(design, technology)
     workload = Workload.load("llama2-7b:decode?batch=16&bits=16")
     operator = next(row for row in workload.operators if row.n >= 2 * row.k > 0 and row.weight)
-    placed = place(design, operator, technology, constants, 0.5)
-    alone = on_pim(design, operator, technology, constants, 0.5)
+    form = format_of(design, operator, constants)
+    placed = place(design, operator, form, technology, constants, 0.5)
+    alone = on_pim(design, operator, form, technology, constants, 0.5)
     assert 0 < placed.on_pim < 1
     assert (placed.pim_s, placed.half_pim_s) == (0, pytest.approx(placed.on_pim * alone.half_s))

@@ -13,6 +13,7 @@ from archgym.envs.wafer.budget import CANNON, K_TREE, MESHGEMM, RING, SUMMA, all
 from archgym.envs.wafer.budget import step_cycles as step_of
 from archgym.envs.wafer.cost import gemm, gemv
 from archgym.envs.wafer.devices import STAGE_CYCLES, STEP_CYCLES, scenario
+from archgym.envs.wafer.formats import format_of
 from archgym.envs.wafer.validation import FITTED, decode_rate, prefill_rate, validate
 from archgym.errors import InputError, UnknownNameError
 from archgym.workloads import Workload
@@ -51,14 +52,16 @@ def test_collectives_by_hand() -> None:
 def test_products_by_hand() -> None:
     """A vector times 4096 x 4096 on 420^2 cores, tiles of 10 x 10; and 4096^3 on 480^2, tiles of 9 x 9 x 9."""
     machine = fixed(decode_side=420, prefill_side=480)
+    design = SPACE.design(dict(WAFER.preset("wse-2").values))[0]
     vector = product(1.0, 4096.0, 4096.0)
-    compute, routing, payload, _ = gemv(1.0, 10.0, 10.0, vector, machine.decode_reduce, machine)
+    form = format_of(design, vector)
+    compute, routing, payload, _ = gemv(design, 420.0, 1.0, 10.0, 10.0, vector, form, machine.decode_reduce, machine)
     assert compute == pytest.approx(100)
     assert routing == pytest.approx(420 + math.sqrt(420) * STAGE_CYCLES)
     assert payload == pytest.approx(5 * 10 * 16 / 32)  # two levels from two sides, one broadcast, two values a word
     matrix = product(4096.0, 4096.0, 4096.0)
     compute, routing, payload, buffers = gemm(
-        MESHGEMM, 480.0, 9.0, 9.0, 9.0, False, matrix, machine.forward_step, machine
+        design, 480.0, 9.0, 9.0, 9.0, False, matrix, form, machine.forward_step, machine
     )
     assert compute == pytest.approx(480 * 729)
     assert routing == pytest.approx(480 * (STEP_CYCLES + 2))

@@ -5,7 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from archgym.compression.knobs import DEFAULTS
+from archgym.compression.network import Network
+from archgym.compression.setting import Setting
+from archgym.envs.cosearch import JointEvaluator
 from archgym.envs.evaluator import Evaluator
+from archgym.envs.scales import group_sums
 from archgym.envs.xr import XR
 from archgym.envs.xr.budget import EDF, GREEDY, PRIORITY, budget
 from archgym.envs.xr.cost import LATENCY, frames, loops
@@ -15,6 +20,7 @@ from archgym.envs.xr.validation import validate
 from archgym.errors import InputError
 from archgym.testing import check_numbers
 from archgym.workloads import Workload
+from archgym.workloads.builder import Builder
 from archgym.workloads.workload import Task
 
 SPACE = XR.space
@@ -179,6 +185,34 @@ def test_validation() -> None:
     assert not [check for check in checks if check.status in ("missed", "not available")]
     assert sum(check.group == "Mean overall score" for check in checks) == 26
     assert sum(check.status == "met" for check in checks) == 28
+
+
+def test_compressed_networks() -> None:
+    """Narrower weights are fewer bytes; zeros gain nothing; several networks are compressed as one table."""
+    evaluator = JointEvaluator(XR, Workload.load("xr-vr-gaming"), threads=1)
+    settings = (
+        {"weight_bits": 8},
+        {"weight_bits": 4},
+        {"weight_bits": 8, "pattern": "2:4", "activation_sparsity": 0.5},
+    )
+    designs = [evaluator.space.design(A4K | DEFAULTS | {"activation_bits": 8} | changes) for changes in settings]
+    wide, narrow, zeros = (evaluator.evaluate_designs(design)[0] for design in designs)
+    assert wide == zeros
+    frame_bytes = narrow.off_chip_bytes / narrow.frames, wide.off_chip_bytes / wide.frames
+    assert frame_bytes[0] < 0.7 * frame_bytes[1]
+    assert narrow.score >= wide.score
+    assert narrow.energy_j < wide.energy_j
+    for name, value in evaluator.plain(designs[1]).items():
+        assert narrow[name] == pytest.approx(value, rel=1e-9), name
+
+
+def test_sums_of_groups_are_scaled_in_the_vector_unit() -> None:
+    """A product of K = 512 has four groups per output, the last of which is scaled with the output."""
+    net = Builder(8)
+    network = Network(net.build("one", net.linear("product", net.input(2, 512), 64)))
+    row = network.compressed(Setting(weight_bits=4, activation_bits=8))[0]
+    assert group_sums(row) == 2 * 64 * 3
+    assert group_sums(network.compressed(Setting(weight_bits=8, activation_bits=8))[0]) == 0
 
 
 def test_the_timeline_is_the_run(tmp_path) -> None:

@@ -162,7 +162,7 @@ def other_state(run):
         (lambda run: truncate(run / "config.json"), "config.json is damaged or half-written"),
         (lambda run: (run / "config.json").write_text("[]"), "config.json is damaged: it holds no JSON object"),
         (lambda run: (run / "config.json").write_text('{"schema": 99}'), "config.json has schema 99"),
-        (lambda run: (run / "config.json").write_text('{"schema": 1}'), "config.json is damaged: it lacks environ"),
+        (lambda run: (run / "config.json").write_text('{"schema": 2}'), "config.json is damaged: it lacks environ"),
         (lambda run: truncate(run / "trials/part-00001.parquet"), "part-00001.parquet is damaged or half-written"),
         (lambda run: (run / "trials/part-00001.parquet").write_bytes(b""), "part-00001.parquet is damaged"),
         (lambda run: (run / "trials/part-00001.parquet").unlink(), "part-00001.parquet is missing, but part-00002"),

@@ -41,6 +41,7 @@ from archgym.envs.fpga.devices import (
     LUT_LIMIT,
     MUX_INPUTS_PER_LUT,
     OPERAND_FF,
+    SCALE_DSP,
     SCORE_ROW,
     URAM_LIMIT,
     URAM_PJ,
@@ -49,6 +50,7 @@ from archgym.envs.fpga.devices import (
     VECTOR_LUT,
 )
 from archgym.envs.fpga.memories import bram18, buffer_memories
+from archgym.envs.fpga.weights import chain_window, dequantiser, port_bits, scale_units, slices_of
 
 GEMM, HLS4ML = 0, 1  # codes of the engine parameter
 SEQUENTIAL, DATAFLOW, HYBRID = 0, 1, 2  # codes of the execution parameter
@@ -103,7 +105,6 @@ class Budget(NamedTuple):
     peak_macs_per_s: float
     stages: float
     columns: float
-    sparse_group: float
     engine_w: float
     attention_w: float
     sram_w: float
@@ -172,49 +173,36 @@ def stream_rates(technology, device, channels, engines, clock_hz):
 
 
 @register_jitable
-def sparse_group(code):
-    """M of the N:M patterns that the chain can skip; 1 without one."""
-    if code == 1:
-        return 4.0
-    return 8.0 if code == 2 else 1.0
-
-
-@register_jitable
 def logic(design, technology, device, kind):
-    """(DSP, LUT, FF, AI engines) of engines, attention engine and vector unit.
+    """(DSP, LUT, FF, AI engines) of engines, dequantiser, attention engine and vector unit.
 
     Products are in DSP slices or AI engines; a cascade of slices shares an accumulator in the logic.
     """
     vector_lanes = design.tile_n * design.engines
-    dsp, lut, ff = vector_lanes * VECTOR_DSP, vector_lanes * VECTOR_LUT, vector_lanes * VECTOR_FF
+    dsp, lut, ff = dequantiser(design, technology, device)
+    dsp, lut, ff = dsp + vector_lanes * VECTOR_DSP, lut + vector_lanes * VECTOR_LUT, ff + vector_lanes * VECTOR_FF
     macs = design.tile_m * design.tile_k * design.tile_n * design.engines
     attention_macs = 2.0 * design.attention_lanes
     if technology.aie[device] > 0:
         per_tile = technology.mac_aie_macs[kind]
         return dsp, lut, ff, np.ceil(macs / per_tile) + np.ceil(attention_macs / per_tile)
-    weight_bits, activation_bits = technology.mac_weight_bits[kind], technology.mac_activation_bits[kind]
-    dsp += np.ceil(macs * slices_of(technology, device, kind))
+    weight_bits, activation_bits = port_bits(design, technology, device, kind), technology.mac_activation_bits[kind]
+    dsp += np.ceil(macs * slices_of(design, technology, device, kind))
     dsp += np.ceil(attention_macs * technology.mac_attention_dsp[kind])
     chain = min(design.tile_k, CASCADE)
     lut += (macs + attention_macs) * ACCUMULATOR_LUT / chain
     ff += (macs + attention_macs) * (ACCUMULATOR_FF / chain + OPERAND_FF * (weight_bits + activation_bits))
-    group = sparse_group(design.sparse_chain)
-    if group > 1.0:  # each product selects its activation out of M
-        lut += macs * activation_bits * group / MUX_INPUTS_PER_LUT
-        ff += macs * np.log2(group)
+    window = chain_window(design.sparse_chain)
+    if window > 1.0:  # each product selects its activation out of M
+        lut += macs * activation_bits * window / MUX_INPUTS_PER_LUT
+        ff += macs * np.log2(window)
     return dsp, lut, ff, 0.0
-
-
-@register_jitable
-def slices_of(technology, device, kind):
-    """DSP slices of a product of a weight and an activation."""
-    return technology.mac_dsp58[kind] if technology.versal[device] > 0 else technology.mac_dsp[kind]
 
 
 @register_jitable
 def buffers(design, technology, device, kind):
     """(BRAM18, UltraRAM) of the buffers, and whether one of them does not hold a step of the tile twice."""
-    weight_bits, activation_bits = technology.mac_weight_bits[kind], technology.mac_activation_bits[kind]
+    weight_bits, activation_bits = port_bits(design, technology, device, kind), technology.mac_activation_bits[kind]
     sizes = (
         (design.activation_buffer_kib, design.tile_m * design.tile_k * activation_bits),
         (design.weight_buffer_kib, design.engines * design.tile_k * design.tile_n * weight_bits),
@@ -253,6 +241,7 @@ def dsp_engines(design, technology, device, kind, clock_hz):
     parallel = design.tile_m * design.tile_k * design.tile_n
     attention_macs = 2.0 * design.attention_lanes
     slice_w = DSP_PJ * 1e-12 * clock_hz
+    scale_dsp = scale_units(design, technology, device) * SCALE_DSP
     return Engines(
         grain_m=design.tile_m,
         grain_k=design.tile_k,
@@ -261,7 +250,7 @@ def dsp_engines(design, technology, device, kind, clock_hz):
         attention_s=1.0 / (max(attention_macs, 2.0) * clock_hz),
         peak_macs_per_s=(parallel * design.engines + attention_macs) * clock_hz,
         columns=1.0,
-        engine_w=parallel * slices_of(technology, device, kind) * slice_w,
+        engine_w=(parallel * slices_of(design, technology, device, kind) + scale_dsp) * slice_w,
         attention_w=attention_macs * technology.mac_attention_dsp[kind] * slice_w,
     )
 
@@ -341,7 +330,6 @@ def budget(design, technology):
         peak_macs_per_s=engines.peak_macs_per_s,
         stages=design.engines + min(design.attention_lanes, 1.0),
         columns=engines.columns,
-        sparse_group=sparse_group(design.sparse_chain),
         engine_w=engines.engine_w,
         attention_w=engines.attention_w,
         sram_w=(bram * BRAM18_PJ + ultra * URAM_PJ) * 1e-12 * clock_hz,
@@ -379,7 +367,6 @@ def _circuit_budget(design, technology, device):
         peak_macs_per_s=0.0,
         stages=1.0,
         columns=1.0,
-        sparse_group=1.0,
         engine_w=0.0,
         attention_w=0.0,
         sram_w=0.0,

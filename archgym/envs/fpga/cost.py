@@ -29,6 +29,7 @@ from archgym.envs.fpga.budget import (
 from archgym.envs.fpga.devices import BRAM18_PJ, DSP_PJ, FF_PJ, LUT_PJ, VECTOR_DSP, VECTOR_FF, VECTOR_LUT
 from archgym.envs.fpga.hls4ml import Circuit, latency_layer, resource_layer
 from archgym.envs.fpga.traffic import ATTENTION, SOFTMAX, hand_over_bytes, stream_s, traffic
+from archgym.envs.fpga.weights import port_bits, weights_of
 from archgym.workloads.operators import WEIGHT_B
 
 __all__ = ["LayerCost", "Metrics", "bottleneck", "budget", "combine", "cost", "metrics"]
@@ -133,23 +134,19 @@ def _matrix_cost(design, operator, technology, budget):
     kind = int(design.precision)
     m, k, n = operator.m, operator.k, operator.n
     products = operator.batch * operator.groups
-    weights = operator.weight == WEIGHT_B
+    device, weights = int(design.board), operator.weight == WEIGHT_B
     own_unit = operator.kind == ATTENTION and design.attention_lanes > 0
 
     why, passes = FEASIBLE, 1.0
     widest = technology.mac_weight_bits[kind] if weights else technology.mac_activation_bits[kind]
-    if operator.a_bits > technology.mac_activation_bits[kind] or operator.b_bits > widest:
+    taken = weights_of(design, operator, technology)
+    port = port_bits(design, technology, device, kind)
+    if operator.a_bits > technology.mac_activation_bits[kind] or taken.bits > widest:
         why = PRECISION
-    elif operator.b_bits > technology.mac_weight_bits[kind]:  # wide activations through the weight port
-        passes = np.ceil(operator.b_bits / technology.mac_weight_bits[kind])
+    elif taken.bits > port:  # wide operands through the weight port, part after part
+        passes = np.ceil(taken.bits / port)
 
-    # pruned weights: only the N of M that are left are multiplied and fetched, each with its index [FlightLLM]
-    density, index_bits = 1.0, 0.0
-    if weights and technology.pattern_m > 1.0 and budget.sparse_group >= technology.pattern_m:
-        density = technology.pattern_n / technology.pattern_m
-        index_bits = np.log2(technology.pattern_m)
-
-    macs = products * m * k * density * n
+    macs = products * m * k * taken.density * n
     wide_k, wide_n, work_s = 1.0, 1.0, 0.0  # how much padding widens the tensors
     if own_unit:
         compute_s = macs * budget.attention_s
@@ -160,13 +157,13 @@ def _matrix_cost(design, operator, technology, budget):
             wide_k = np.ceil(k / budget.grain_k) * budget.grain_k / k
             wide_n = np.ceil(n / budget.columns) * budget.columns / n
         tiles = products * np.ceil(m / budget.grain_m) * np.ceil(n * wide_n / budget.grain_n)
-        steps = np.ceil(k * density / budget.grain_k) * passes
+        steps = np.ceil(k * taken.density / budget.grain_k) * passes
         compute_s = np.ceil(tiles / sharing) * steps * budget.block_s
         work_s = compute_s
         energy_dsp = tiles * steps * budget.block_s * budget.engine_w
     energy_sram = compute_s * budget.sram_w
 
-    moved = traffic(design, operator, budget, density, index_bits, wide_k, wide_n)
+    moved = traffic(design, operator, budget, taken, wide_k, wide_n)
     vector_s = operator.vector_ops * budget.vector_s
     latency_s = max(compute_s, moved.memory_s, vector_s) + moved.exposed_s
     engine_s, attention_s = latency_s, 0.0
@@ -186,7 +183,7 @@ def _matrix_cost(design, operator, technology, budget):
         joins=moved.joins,
         macs=macs,
         dram_bytes=moved.dram_bytes,
-        resident_bytes=operator.resident_bytes,
+        resident_bytes=operator.resident_bytes * taken.share,
         multipliers=0.0,
         dsp=0.0,
         lut=0.0,
@@ -217,8 +214,9 @@ def _circuit_cost(design, operator, technology, budget):
         elif bits > WIDEST_CIRCUIT_BITS:
             why = PRECISION
         macs = operator.batch * operator.groups * operator.m * k * n
-        if design.strategy == LATENCY:
-            circuit = latency_layer(k, n, bits)
+        if design.strategy == LATENCY:  # weights are constants in the logic: zeros anywhere have no multiplier
+            circuit = latency_layer(k, n, bits, operator.weight_density)
+            macs *= operator.weight_density
         else:
             circuit = resource_layer(k, n, bits, min(design.reuse_factor, k * n))
         busy = operator.m * circuit.interval

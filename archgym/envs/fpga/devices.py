@@ -19,8 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from archgym.errors import InputError
-
 DDR4_PJ_PER_BIT, HBM2_PJ_PER_BIT = 1300 / 64, 350 / 64  # [TPUv4i], as in archgym/envs/technology.py
 
 
@@ -92,6 +90,7 @@ class Precision:
         weight_bits, activation_bits: widest operands.
         dsp, dsp58: DSP48 and DSP58 slices per product of a weight and an activation.
         attention_dsp: slices per product of two activations.
+        narrow_bits, narrow_dsp, narrow_dsp58: width of a narrow weight port, and slices per product behind it.
         aie_macs: products per AI-engine tile and cycle.
         aie_efficiency: share of cycles in which a well-written kernel computes.
     """
@@ -101,6 +100,9 @@ class Precision:
     dsp: float
     dsp58: float
     attention_dsp: float
+    narrow_bits: float
+    narrow_dsp: float
+    narrow_dsp58: float
     aie_macs: float
     aie_efficiency: float
 
@@ -108,13 +110,17 @@ class Precision:
 # DSP48E2: int4 packs four products (WP521), int8 two with a shared operand [FlightLLM], int16 one; 16 x 32 bit takes
 # two 27x18 slices, 32 x 32 bit four; an fp32 multiplier three and an adder two (PG060, full usage). DSP58 (Versal,
 # AM004): an int8 dot product of three, an fp32 multiply-add in one. AI engine: kernel cycles of [CHARM] CDSE, fp32
-# 4096 / 4392, int16 2304 / 2632, int8 2048 / 2600.
+# 4096 / 4392, int16 2304 / 2632, int8 2048 / 2600. Narrow ports: two 4-bit weights, 22 bits apart on the 27-bit input,
+# share a 16-bit activation on the 18-bit one (26 bits taken): a product is below 2^18, so 8 of them add up in a cascade
+# within 22 bits, but for weights that are all -8, which symmetric quantisation has not. That is the packing of arXiv
+# 2203.11028 with other widths. With 8-bit activations a third weight would have to stand at bit 24 or beyond and take
+# 28 of 27 bits, so two stay two (three int8 in DSP58); wider and floating-point products gain nothing.
 PRECISIONS = {
-    "int4": Precision(4, 4, 1 / 4, 1 / 4, 1 / 4, 128, 2048 / 2600),
-    "int8": Precision(8, 8, 1 / 2, 1 / 3, 1 / 2, 128, 2048 / 2600),
-    "int16": Precision(16, 16, 1, 1, 1, 32, 2304 / 2632),
-    "w16a32": Precision(16, 32, 2, 2, 4, 8, 4096 / 4392),
-    "fp32": Precision(32, 32, 5, 1, 5, 8, 4096 / 4392),
+    "int4": Precision(4, 4, 1 / 4, 1 / 4, 1 / 4, 4, 1 / 4, 1 / 4, 128, 2048 / 2600),
+    "int8": Precision(8, 8, 1 / 2, 1 / 3, 1 / 2, 4, 1 / 2, 1 / 3, 128, 2048 / 2600),
+    "int16": Precision(16, 16, 1, 1, 1, 4, 1 / 2, 1 / 2, 32, 2304 / 2632),
+    "w16a32": Precision(16, 32, 2, 2, 4, 16, 2, 2, 8, 4096 / 4392),
+    "fp32": Precision(32, 32, 5, 1, 5, 32, 5, 1, 8, 4096 / 4392),
 }
 AIE_MHZ = 1000.0  # [CHARM] section 2: 400 tiles, 8 fp32 products per cycle at 1 GHz = 6.4 TFLOPS
 AIE_BLOCK = 32.0  # a tile multiplies 32 x 32 x 32 blocks out of its local memory [CHARM]
@@ -139,46 +145,28 @@ DDR_ONE, DDR_TWO, DDR_THREE = 12 / 25.6, 8 / 25.6, 7 / 25.6
 ACCUMULATOR_BITS, ACCUMULATOR_LUT, ACCUMULATOR_FF, OPERAND_FF, CASCADE = 32.0, 75.5, 34.0, 1.75, 8.0
 VECTOR_LUT, VECTOR_FF, VECTOR_DSP = 600.0, 600.0, 1.0  # a lane of the vector unit: exp, divide, add (assumption)
 SCORE_ROW = 8192.0  # scores buffered per row by streaming attention (assumption: longer rows go through in parts)
+CHAIN_SLOTS = 2.0  # products for each window of a chain that skips zeros: the N of 2:4 and 2:8
 MUX_INPUTS_PER_LUT = 4.0  # a 6-input LUT is a 4:1 multiplexer (UG574)
+
+# Dequantisers. A multiplier of W and A bits in LUTs takes 1.1 (2 ceil((W + A) / 6) - 1)(W + A) [FINN]: 26 for 4 x 4
+# bit, as in the synthesis of an int4 processing element (58 LUT with its 32-bit adder, published.csv). Codes of up to 4
+# bits are expanded so; a sum of 32 bits times a scale of 16 takes two DSP slices, as above.
+FINN_MULTIPLIER_LUT, CODE_BITS, SCALE_DSP = 1.1, 4.0, 2.0
 
 # Dynamic energy per resource and cycle (= uW/MHz): the order of vendor power estimates at 12.5 % toggle rate on
 # 16 nm parts (assumption; reported against published power, not fitted to it).
 DSP_PJ, BRAM18_PJ, URAM_PJ, LUT_PJ, FF_PJ, AIE_PJ = 9.0, 6.0, 12.0, 0.03, 0.005, 60.0
 
 TECHNOLOGY_DTYPE = np.dtype(
-    [("pattern_n", np.float64), ("pattern_m", np.float64)]
-    + [(field.name, np.float64, (len(DEVICES),)) for field in fields(Device)]
+    [(field.name, np.float64, (len(DEVICES),)) for field in fields(Device)]
     + [(f"mac_{field.name}", np.float64, (len(PRECISIONS),)) for field in fields(Precision)]
 )
 
 
-def scenario(weight_sparsity: str = "dense") -> np.record:
-    """Constants of a scenario; the parameter is the environment's option.
-
-    `weight_sparsity` is the N:M pattern that the workload's weights were pruned to (`2:8`: 2 of 8 are not zero), or
-    `dense`. It says nothing about what pruning costs in quality.
-
-    Raises:
-        InputError: not `dense`, nor N:M with 1 <= N < M and M of 2, 4, 8 or 16.
-    """
-    return technology(*pattern(weight_sparsity))
-
-
-def pattern(text: str) -> tuple[int, int]:
-    """N and M of a sparsity pattern; 1 and 1 for `dense`."""
-    if text == "dense":
-        return 1, 1
-    n, _, m = text.partition(":")
-    if not (n.isdecimal() and m in ("2", "4", "8", "16") and 0 < int(n) < int(m)):
-        raise InputError(f"weight_sparsity must be dense or N:M with N < M and M of 2, 4, 8 or 16, not {text!r}")
-    return int(n), int(m)
-
-
 @cache
-def technology(n: int, m: int) -> np.record:
-    """All constants that depend on the device or the precision, for weights of pattern n:m."""
+def scenario() -> np.record:
+    """All constants that depend on the device or the precision; the environment has no options."""
     record = np.zeros(1, TECHNOLOGY_DTYPE).view(np.recarray)[0]
-    record.pattern_n, record.pattern_m = n, m
     tables: tuple[tuple[str, Any, Any], ...] = (("", Device, DEVICES), ("mac_", Precision, PRECISIONS))
     for prefix, kind, table in tables:
         columns = zip(*map(astuple, table.values()), strict=True)

@@ -131,9 +131,12 @@ def resource_layer(n_in: float, n_out: float, bits: float, reuse: float) -> Circ
 
 
 @register_jitable
-def latency_layer(n_in: float, n_out: float, bits: float) -> Circuit:
-    """A layer of the latency strategy, fully unrolled: a multiplier per weight, a new input in every cycle."""
-    m = n_in * n_out
+def latency_layer(n_in: float, n_out: float, bits: float, density: float = 1.0) -> Circuit:
+    """A layer of the latency strategy, fully unrolled: a multiplier per weight, a new input in every cycle.
+
+    The compiler removes the multipliers of the weights that are zero [Duarte et al., arXiv 1804.06913].
+    """
+    m = n_in * n_out * density
     return Circuit(
         m,
         m * per_multiplier(LATENCY_DSP, bits),

@@ -30,7 +30,7 @@ SPACE = DesignSpace(
         Parameter("memory_channels", (1, 4, 32, 64), doc="memory channels or ports used (gemm)"),
         Parameter("clock_mhz", (200, 250, 300), unit="MHz", doc="target clock; what is reached may be less"),
         Parameter(
-            "sparse_chain", ("off", "2:4", "2:8"), "categorical", doc="N:M patterns the DSP chain can skip (gemm)"
+            "sparse_chain", ("off", "2:4", "2:8"), "categorical", doc="N:M windows in which zeros are skipped (gemm)"
         ),
         Parameter(
             "execution",
@@ -48,7 +48,21 @@ SPACE = DesignSpace(
         ),
         Parameter("reuse_factor", (32, 512), doc="products per multiplier and input (hls4ml-dense)"),
         Parameter("strategy", ("latency", "resource"), "categorical", doc="hls4ml strategy (hls4ml-dense)"),
-    ]
+    ],
+    fixed=[
+        Parameter(
+            "dequantise",
+            ("off", "weights", "sums"),
+            "categorical",
+            doc="scales of groups of weights are applied beforehand; in front of the products; behind them (gemm)",
+        ),
+        Parameter(
+            "weight_port",
+            ("full", "4-bit"),
+            "categorical",
+            doc="weights as wide as the precision, or 4 bits, wider ones in several passes (gemm)",
+        ),
+    ],
 )
 
 METRICS = (
@@ -57,7 +71,7 @@ METRICS = (
     Metric("energy_j", "J", "energy of one run, off-chip memory and static power included"),
     Metric("power_w", "W", "energy over the interval"),
     Metric("utilisation", "1", "products over what all multipliers could do in that time"),
-    Metric("throughput_tops", "TOPS", "achieved, 1 MAC = 2 operations; pruned weights do not count"),
+    Metric("throughput_tops", "TOPS", "achieved, 1 MAC = 2 operations; weights that are skipped do not count"),
     Metric("dram_bytes", "B", "off-chip traffic"),
     Metric("clock_mhz", "MHz", "clock reached"),
     Metric("dsp", "slices", "DSP slices"),
@@ -112,6 +126,7 @@ _FLIGHTLLM: dict[str, Value] = {
     "execution": "sequential",
     "attention_lanes": 0,
     "streaming_attention": "on",
+    "dequantise": "weights",
     **_UNUSED,
 }
 
@@ -119,7 +134,8 @@ PRESETS = {
     "flightllm-u280": Preset(
         _FLIGHTLLM,
         "arXiv 2401.03868: 6345 DSP at 225 MHz, one core per super logic region; 3 x 2 x 32 x 64 products make "
-        "6144 DSP with two packed in each. The split into tiles and the buffer sizes are assumptions",
+        "6144 DSP with two packed in each. The split into tiles, the buffer sizes and the kind of dequantiser are "
+        "assumptions",
     ),
     "flightllm-vhk158": Preset(
         _FLIGHTLLM | {"board": "vhk158", "memory_channels": 64},

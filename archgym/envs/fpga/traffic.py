@@ -62,8 +62,8 @@ def hand_over_bytes(design, budget):
 
 
 @register_jitable
-def traffic(design, operator, budget, density, index_bits, wide_k, wide_n):
-    """Traffic of a product: `density` of the weights is left, padding widens K and N by `wide_*`."""
+def traffic(design, operator, budget, taken, wide_k, wide_n):
+    """Traffic of a product: `taken` is how engines take its weights, padding widens K and N by `wide_*`."""
     m, k, n = operator.m, operator.k, operator.n
     products = operator.batch * operator.groups
     weights = operator.weight == WEIGHT_B
@@ -75,13 +75,13 @@ def traffic(design, operator, budget, density, index_bits, wide_k, wide_n):
     a_once, b_once = a_bytes / products, b_bytes / products
     rows, columns = on_chip_tile(m, n * wide_n, budget.output_words)
     loads_a, loads_b, streams, stored, first = 1.0, 1.0, 2.0, 1.0, a_once
-    if a_once <= budget.activation_bytes or b_once * density <= budget.weight_bytes:
+    if a_once <= budget.activation_bytes or b_once * taken.share <= budget.weight_bytes:
         streams = 1.0
     else:
         loads_a, loads_b = np.ceil(n * wide_n / columns), np.ceil(m / rows)
         deep = min(
             budget.activation_bytes * 8.0 / (rows * operator.a_bits),
-            budget.weight_bytes * 8.0 / (columns * operator.b_bits),
+            budget.weight_bytes * 8.0 / (columns * taken.stored_bits),
         )
         deep = max(deep, budget.grain_k)
         stored = min(1.0, deep / k)
@@ -96,7 +96,7 @@ def traffic(design, operator, budget, density, index_bits, wide_k, wide_n):
     elif fused and a_bytes > largest and not streamed:
         joins = 1.0
     if weights:
-        b = b_bytes * loads_b * density * (1.0 + index_bits / operator.b_bits)
+        b = b_bytes * loads_b * taken.share
     elif operator.b_external or (b_bytes > largest and not fused):
         b = b_bytes * loads_b
     if operator.out_external or (out_bytes > largest and not fused and not keeps_out):

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from archgym.compression.knobs import DEFAULTS
+from archgym.envs.cosearch import JointEvaluator
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.fpga import FPGA, hls4ml
 from archgym.envs.fpga.devices import ACCUMULATOR_FF, ACCUMULATOR_LUT, OPERAND_FF
@@ -123,12 +125,15 @@ def _latency_strategy(rows: list[Row]) -> list[Check]:
 # -- machines
 
 
-def _run(
-    preset: str, workload: Workload, changes: dict[str, Value] | None = None, sparsity: str = "dense"
-) -> np.record:
-    """Metrics of a preset with some values changed."""
-    design = FPGA.space.design(dict(FPGA.preset(preset).values) | (changes or {}))
-    evaluator = Evaluator(FPGA, workload, {"weight_sparsity": sparsity}, threads=1)
+def _run(preset: str, workload: Workload, changes: dict[str, Value] | None = None, pattern: str = "dense") -> np.record:
+    """Metrics of a preset with some values changed; a `pattern` other than dense is of 16-bit weights."""
+    values = dict(FPGA.preset(preset).values) | (changes or {})
+    if pattern == "dense":
+        evaluator, design = Evaluator(FPGA, workload, threads=1), FPGA.space.design(values)
+    else:
+        evaluator = JointEvaluator(FPGA, workload, threads=1)
+        features = {feature.name: feature.choices[0] for feature in FPGA.space.fixed}
+        design = evaluator.space.design(features | DEFAULTS | {"pattern": pattern} | values)
     metrics = evaluator.evaluate_designs(design)[0]
     assert metrics.feasible, f"{preset} on {workload.name}: {evaluator.why(int(metrics.why))}"
     return metrics
@@ -300,6 +305,7 @@ def sat(published: list[Row]) -> list[Check]:
         "memory_channels": 4,
         "clock_mhz": 200,
         "sparse_chain": "2:8",
+        "dequantise": "off",
     }
     gains = []
     for name in _SAT_NETWORKS:

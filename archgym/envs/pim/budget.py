@@ -16,14 +16,21 @@ from archgym.envs.pim.devices import (
     BANK_MM2,
     CONTROLLER_GB_S,
     CONTROLLER_WORDS,
+    CONVERSION_BITS,
     DUAL_ROW_BUFFERS,
+    INDEX_BITS,
+    LANE_SUM_BITS,
     LOGIC_PU_MM2_PER_LANE_GHZ,
     PIM_VECTOR_ROWS,
     PU_MM2_PER_LANE,
 )
-from archgym.envs.systolic.budget import bank_kib, mac_pj, pe_um2, sram_j_per_byte
+from archgym.envs.sparsity import ACTIVATIONS, BITMAP, N_OF_M
+from archgym.envs.systolic.arithmetic import mac_pj, pe_um2
+from archgym.envs.systolic.budget import bank_kib, sram_j_per_byte
 from archgym.envs.technology import (
+    ADD_UM2_PER_BIT,
     CELL_DENSITY,
+    MUX_UM2_PER_BIT,
     REGISTER_UM2_PER_BIT,
     VECTOR_LANE_UM2,
 )
@@ -32,6 +39,7 @@ NONE, BANK, TWO_BANK, GROUP, BUFFER = 0, 1, 2, 3, 4  # codes of pu_placement
 SINGLE, DUAL = 0, 1  # codes of row_buffers
 FC_NPU, FC_PIM, FC_AUTO, FC_COPROCESS = 0, 1, 2, 3  # codes of fc_mapping
 ROUND_ROBIN, MIN_LOAD = 0, 1  # codes of packing
+UNIFORM, WIDENING, PACKED, MIXED = 0, 1, 2, 3  # codes of arithmetic
 FEASIBLE, NO_NPU, NO_PIM, TOO_FEW_BANKS, POWER_LIMIT, MEMORY_CAPACITY = 0, 1, 2, 3, 4, 5  # codes of REASONS
 
 PE_BITS = 16  # operands of NPU and PU multipliers; 8-bit operands run at twice the rate
@@ -83,6 +91,8 @@ class Budget(NamedTuple):
     macs_cycle_s: float
     half_sram_bytes: float
     npu_mac_j: float
+    npu_conversion_j: float
+    pu_conversion_j: float
     sram_j_per_byte: float
     pin_j_per_byte: float
     outside_j_per_byte: float  # from PU level to the host
@@ -112,15 +122,45 @@ def read_pj(placement, bank, group, buffer):
 
 
 @register_jitable
+def pe_feature_um2(design):
+    """What a 16-bit lane or PE needs for narrower weights and for N of M, at 45 nm before scaling."""
+    um2 = 0.0
+    if design.arithmetic >= PACKED:  # four products of 4 bits: two more adders than for two of 8 bits
+        um2 += 2.0 * ACCUMULATOR_BITS * ADD_UM2_PER_BIT
+    if design.arithmetic == MIXED:  # sums of four outputs at a time
+        um2 += 3.0 * ACCUMULATOR_BITS * (ADD_UM2_PER_BIT + REGISTER_UM2_PER_BIT)
+    if design.sparsity_engine == N_OF_M:  # a second input, the index, and one of eight inputs for each bit
+        um2 += (PE_BITS + INDEX_BITS) * REGISTER_UM2_PER_BIT + PE_BITS * 7.0 * MUX_UM2_PER_BIT
+    return um2 / CELL_DENSITY
+
+
+@register_jitable
+def converter_um2(design):
+    """A converter of integers to 16-bit floating point in a lane of a PU, at 45 nm before scaling."""
+    return CONVERSION_BITS * ADD_UM2_PER_BIT / CELL_DENSITY if design.arithmetic >= WIDENING else 0.0
+
+
+@register_jitable
+def edge_um2(design):
+    """What a column of an array has at its edge: a converter with its scale, a decoder of bitmaps."""
+    um2 = VECTOR_LANE_UM2 / CELL_DENSITY if design.arithmetic >= WIDENING else 0.0
+    if design.sparsity_engine == BITMAP:  # positions are counted, and one of sixteen weights goes to each
+        um2 += PE_BITS * (ADD_UM2_PER_BIT + 15.0 * MUX_UM2_PER_BIT) / CELL_DENSITY
+    return um2
+
+
+@register_jitable
 def dram_mm2(design, technology, pus):
     """(PUs, buffers) of a channel: what PIM adds to the DRAM."""
     in_die = design.pu_placement != BUFFER
     lane_mm2 = PU_MM2_PER_LANE if in_die else LOGIC_PU_MM2_PER_LANE_GHZ * design.pu_clock_ghz
     register_mm2 = REGISTER_UM2_PER_BIT / CELL_DENSITY * 1e-6 * technology.dram_logic_area_scale
     buffers = design.buffer_kib * 8192.0 * technology.dram_sram_um2_per_bit * 1e-6
-    buffers += pus * design.result_registers * ACCUMULATOR_BITS * register_mm2
+    sums = LANE_SUM_BITS if design.sparsity_engine == ACTIVATIONS else ACCUMULATOR_BITS
+    buffers += pus * design.result_registers * sums * register_mm2
     if design.row_buffers == DUAL:
         buffers += DUAL_ROW_BUFFERS * BANK_MM2 * design.banks
+    lane_mm2 += (pe_feature_um2(design) + converter_um2(design)) * 1e-6 * technology.dram_logic_area_scale
     return pus * design.pu_lanes * lane_mm2, buffers
 
 
@@ -132,7 +172,9 @@ def host_mm2(design, technology):
     sram = design.sram_mib * 2.0**23 * technology.sram_um2_per_bit * 1e-6
     # weights have two registers: loads overlap
     pe = pe_um2(PE_BITS, ACCUMULATOR_BITS, 3 * PE_BITS + ACCUMULATOR_BITS) * 1e-6 * technology.logic_area_scale
-    return arrays * side * side * pe, min(arrays, 1.0) * sram, vector
+    pe += pe_feature_um2(design) * 1e-6 * technology.logic_area_scale
+    edge = edge_um2(design) * 1e-6 * technology.logic_area_scale
+    return arrays * (side * side * pe + side * edge), min(arrays, 1.0) * sram, vector
 
 
 @register_jitable
@@ -243,6 +285,8 @@ def budget(design, technology):
         macs_cycle_s=1.0 / (clock * technology.host_compute),
         half_sram_bytes=has_npu * design.sram_mib * 2.0**19,
         npu_mac_j=mac_pj(PE_BITS, ACCUMULATOR_BITS, technology) * 1e-12,
+        npu_conversion_j=CONVERSION_BITS * technology.add_pj_per_bit * 1e-12,
+        pu_conversion_j=CONVERSION_BITS * technology.dram_add_pj_per_bit * 1e-12,
         sram_j_per_byte=sram_j,
         pin_j_per_byte=8e-12 * (technology.link_pj[memory] + technology.row_pj[memory]),
         outside_j_per_byte=8e-12 * (technology.link_pj[memory] - read),

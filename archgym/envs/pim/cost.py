@@ -14,11 +14,13 @@ from numba.extending import register_jitable
 
 from archgym.envs.pim.budget import DUAL, FEASIBLE, MEMORY_CAPACITY, budget
 from archgym.envs.pim.devices import ACCESS_BYTES
+from archgym.envs.pim.formats import Format, format_of
 from archgym.envs.pim.placement import place, stream
 from archgym.workloads.operators import DECODE, KINDS, WEIGHT_NONE
 
 __all__ = ["LayerCost", "Metrics", "bottleneck", "budget", "cost", "metrics"]
 
+DENSE = Format(8.0, 1.0, 8.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # of what has no products
 ELEMENTWISE, NORM, SOFTMAX, CONV = (KINDS.index(kind) for kind in ("elementwise", "norm", "softmax", "conv"))
 
 
@@ -39,7 +41,7 @@ class LayerCost(NamedTuple):
     stall_s: float
     attentions: float
     macs: float
-    work: float  # multiply-accumulates weighted by operand width over 16 bit
+    work: float  # multiply-accumulates really computed, weighted by operand width over 16 bit
     dram_bytes: float
     pin_bytes: float
     reload_bytes: float
@@ -47,6 +49,8 @@ class LayerCost(NamedTuple):
     columns: float
     npu_work: float
     pu_work: float
+    npu_conversions: float
+    pu_conversions: float
     sram_bytes: float
     link_bytes: float
     vector_ops: float
@@ -66,12 +70,21 @@ def cost(design, operator, technology, budget):
     requests = max(operator.requests, 1.0)
     half = np.ceil(requests / 2.0) / requests
     macs = operator.batch * operator.groups * operator.m * operator.k * operator.n
-    work = macs * max(max(operator.a_bits, operator.b_bits), 8.0) / 16.0
 
-    part = place(design, operator, technology, budget, half) if operator.k > 0 else stream(design, operator, budget)
+    form = DENSE
+    if operator.k > 0:
+        form = format_of(design, operator, budget)
+        part = place(design, operator, form, technology, budget, half)
+    else:
+        part = stream(design, operator, budget)
+    # what is really multiplied, counted as 16-bit products
+    work = macs * form.width / 16.0 / form.outputs
+    npu_work = work * (1.0 - part.on_pim) * part.npu_kept
+    pu_work = work * part.on_pim * part.pu_kept
+    kept = part.npu_kept + (part.pu_kept - part.npu_kept) * part.on_pim
     residual = operator.kind == ELEMENTWISE and operator.b_bytes > 0 and operator.vector_ops == operator.m
-    vector_s = vector_work_s(design, operator, budget, residual, part.memory_s, 1.0)
-    half_vector_s = vector_work_s(design, operator, budget, residual, part.memory_s, half)
+    vector_s = vector_work_s(design, operator, budget, residual, part, 1.0)
+    half_vector_s = vector_work_s(design, operator, budget, residual, part, half)
     link_bytes, link_s = link(design, operator, technology, budget, residual, 1.0)
     _, half_link_s = link(design, operator, technology, budget, residual, half)
     latency_s = part.npu_s + part.pim_s + vector_s + link_s
@@ -93,28 +106,30 @@ def cost(design, operator, technology, budget):
         stall_s=decode * weights * max(part.npu_s - part.compute_s, 0.0),
         attentions=decode * product * (1.0 - weights),
         macs=macs,
-        work=work,
+        work=work * kept,
         dram_bytes=part.pin_bytes + part.columns * ACCESS_BYTES,
         pin_bytes=part.pin_bytes + part.io_bytes,
         reload_bytes=part.weight_bytes,
         activations=part.activations,
         columns=part.columns,
-        npu_work=work * (1.0 - part.on_pim),
-        pu_work=work * part.on_pim,
+        npu_work=npu_work,
+        pu_work=pu_work,
+        npu_conversions=part.npu_conversions,
+        pu_conversions=part.pu_conversions,
         sram_bytes=part.sram_bytes,
         link_bytes=link_bytes,
-        vector_ops=operator.vector_ops,
-        resident_weights=weights * operator.resident_bytes,
-        resident_cache=(1.0 - weights) * operator.resident_bytes,
+        vector_ops=operator.vector_ops + part.unpack_ops,
+        resident_weights=weights * operator.resident_bytes * form.bytes_share,
+        resident_cache=(1.0 - weights) * operator.resident_bytes * form.bytes_share,
         residuals=residuals,
         residual_bytes=residuals * operator.out_bytes,
     )
 
 
 @register_jitable
-def vector_work_s(design, operator, budget, residual, memory_s, part):
+def vector_work_s(design, operator, budget, residual, placed, part):
     """Time of vector work of `part` of the requests: epilogues of products, and operators without products, which may
-    wait for their operands (`memory_s` for all requests).
+    wait for their operands. Weights are unpacked for each part anew.
 
     Devices share it, but normalisations and residual additions; without an NPU one device has all of it (CENT). A
     softmax in front of attention on PUs is part of their pipeline and is not started by itself (AttAcc).
@@ -123,8 +138,8 @@ def vector_work_s(design, operator, budget, residual, memory_s, part):
     seconds = part * operator.vector_ops * budget.vector_s_per_op / (1.0 if everywhere else design.tensor_parallel)
     pipelined = operator.kind == SOFTMAX and operator.phase == DECODE and budget.has_pim > 0 and budget.has_npu > 0
     if operator.k > 0:
-        return seconds
-    return max(seconds if pipelined else seconds + budget.vector_fixed_s, part * memory_s)
+        return seconds + placed.unpack_ops * budget.vector_s_per_op / design.tensor_parallel
+    return max(seconds if pipelined else seconds + budget.vector_fixed_s, part * placed.memory_s)
 
 
 @register_jitable
@@ -241,7 +256,8 @@ def metrics(design, technology, budget, total):
     activate = total.activations * budget.row_j
     column = total.columns * budget.column_j + host_bytes * (budget.pin_j_per_byte - budget.outside_j_per_byte)
     io = pin_bytes * budget.outside_j_per_byte
-    pu, npu = total.pu_work * budget.mac_j, total.npu_work * budget.npu_mac_j
+    pu = total.pu_work * budget.mac_j + total.pu_conversions * budget.pu_conversion_j
+    npu = total.npu_work * budget.npu_mac_j + total.npu_conversions * budget.npu_conversion_j
     sram = total.sram_bytes * budget.sram_j_per_byte if budget.has_npu > 0 else 0.0
     vector = total.vector_ops * budget.vector_j
     linked = (total.link_bytes + hops * hop_bytes) * technology.link_j_per_byte

@@ -159,6 +159,13 @@ CONTROLLER_WORDS = 2.0  # words a lane operation moves there: one operand in, on
 PIM_VECTOR_ROWS = 3.0  # row cycles of a vector operator without NPU: write operands, multiply in the banks, read [CENT]
 LINK_PJ_PER_BIT = {"npu": 4.4, "a100": 1.3}  # PCIe [CENT], NVLink [AttAcc]
 
+# Narrow weights and zeros (features `arithmetic` and `sparsity_engine`)
+LARGEST_SKIP = 0.5  # N of M: at most every second position is skipped in time, as in sparse tensor cores (2104.08378)
+CONVERSION_BITS = 16.0  # widening or placing a weight costs a 16-bit addition in energy and area: an assumption
+INDEX_BITS = 3.0  # of a kept weight, M up to 8
+# Of a result register that holds a sum per lane: 16 sums of 64 bits, 32 of 32 or 64 of 16, as a column has outputs.
+LANE_SUM_BITS = 1024.0
+
 _SHARED = (
     "multiply_pj_per_bit2",
     "multiply_pj_per_bit",
@@ -173,7 +180,7 @@ _SHARED = (
 )
 _OPTIONS = ("link_s", "link_gb_s", "link_j_per_byte", "sampling_s", "length_spread", "dram_sram_um2_per_bit")
 TECHNOLOGY_DTYPE = np.dtype(
-    [(name, np.float64) for name in (*_SHARED, *_OPTIONS, "dram_logic_area_scale")]
+    [(name, np.float64) for name in (*_SHARED, *_OPTIONS, "dram_logic_area_scale", "dram_add_pj_per_bit")]
     + [("host_" + field.name, np.float64) for field in fields(Host)]
     + [(field.name, np.float64, (len(MEMORIES),)) for field in fields(Memory)]
 )
@@ -215,6 +222,7 @@ def _record(
     for name in _SHARED:
         record[name] = ON_CHIP[name].at(node_nm)
     record.dram_sram_um2_per_bit = ON_CHIP["sram_um2_per_bit"].at(DRAM_NODE_NM)
+    record.dram_add_pj_per_bit = ON_CHIP["add_pj_per_bit"].at(DRAM_NODE_NM)
     record.dram_logic_area_scale = ON_CHIP["logic_area_scale"].at(DRAM_NODE_NM)
     record.link_s, record.link_gb_s = link_ns * 1e-9, link_gb_s
     record.link_j_per_byte = LINK_PJ_PER_BIT[host] * 8e-12

@@ -11,13 +11,19 @@ import numpy as np
 from numba.extending import register_jitable
 
 from archgym.envs.pim.budget import DUAL, FC_AUTO, FC_COPROCESS, FC_PIM
-from archgym.envs.pim.dram import gemv, imbalance
+from archgym.envs.pim.devices import ACCESS_BYTES
+from archgym.envs.pim.dram import gemv, gemv_by_inputs, imbalance
+from archgym.envs.pim.formats import lane_slots
 from archgym.envs.pim.npu import gemm, pin_bytes
+from archgym.envs.sparsity import ACTIVATIONS
 from archgym.workloads.operators import DECODE, WEIGHT_NONE
 
 
 class OnNpu(NamedTuple):
-    """A product on the NPU; `half_s` is the time of half the requests."""
+    """A product on the NPU; `half_s` is the time of half the requests.
+
+    `unpack_ops` are lane operations of the vector unit on weights, `conversions` those of converters.
+    """
 
     compute_s: float
     memory_s: float
@@ -25,6 +31,8 @@ class OnNpu(NamedTuple):
     pin_bytes: float
     weight_bytes: float
     sram_bytes: float
+    unpack_ops: float
+    conversions: float
 
 
 class OnPim(NamedTuple):
@@ -35,13 +43,16 @@ class OnPim(NamedTuple):
     activations: float
     columns: float
     io_bytes: float
+    used: float
+    conversions: float
 
 
 class Placed(NamedTuple):
     """A product where it runs.
 
-    `on_pim` is the share of its work that PUs do. What both do at once counts in `npu_s` and not in `pim_s`;
-    `half_*_s` is what half the requests take of each side.
+    `on_pim` is the share of its work that PUs do; of all products NPU and PUs really compute the shares `npu_kept` and
+    `pu_kept`. What both do at once counts in `npu_s` and not in `pim_s`; `half_*_s` is what half the requests take of
+    each side.
     """
 
     on_pim: float
@@ -57,6 +68,11 @@ class Placed(NamedTuple):
     activations: float
     columns: float
     io_bytes: float
+    npu_kept: float
+    pu_kept: float
+    unpack_ops: float
+    npu_conversions: float
+    pu_conversions: float
 
 
 @register_jitable
@@ -77,47 +93,72 @@ def sides(design, operator, budget):
 
 
 @register_jitable
-def on_npu(design, operator, budget, half):
+def on_npu(design, operator, form, budget, half):
     """A product on the NPUs; the larger half of the requests is the share `half` of them."""
     tp = design.tensor_parallel
     if operator.weight == WEIGHT_NONE:  # devices share the products
         products = np.ceil(operator.batch * operator.groups / tp)
-        part = gemm(products, operator.m, operator.k, operator.n, operator, 1.0 / tp, budget)
+        part = gemm(products, operator.m, operator.k, operator.n, operator, form, 1.0 / tp, budget)
         half_s, weight_bytes = max(part.compute_s, part.memory_s) * half, 0.0
     else:  # devices share the outputs, or the groups if there are several
         products, n = operator.batch, np.ceil(operator.n / tp)
         if operator.groups > 1.0:
             products, n = operator.batch * np.ceil(operator.groups / tp), operator.n
-        part = gemm(products, operator.m, operator.k, n, operator, 1.0 / tp, budget)
-        halved = gemm(products, np.ceil(operator.m * half), operator.k, n, operator, 1.0 / tp, budget)
+        part = gemm(products, operator.m, operator.k, n, operator, form, 1.0 / tp, budget)
+        halved = gemm(products, np.ceil(operator.m * half), operator.k, n, operator, form, 1.0 / tp, budget)
         half_s, weight_bytes = max(halved.compute_s, halved.memory_s), part.b_bytes * tp
-    return OnNpu(part.compute_s, part.memory_s, half_s, part.pin_bytes * tp, weight_bytes, part.sram_bytes * tp)
+    positions = operator.batch * operator.groups * operator.k * operator.n * form.inputs
+    products_left = positions * operator.m * form.computed
+    return OnNpu(
+        part.compute_s,
+        part.memory_s,
+        half_s,
+        part.pin_bytes * tp,
+        weight_bytes,
+        part.sram_bytes * tp,
+        form.unpacked * positions * part.b_loads + form.npu_sums * products_left,
+        (form.widened + form.selected) * part.b_words * tp,
+    )
 
 
 @register_jitable
-def on_pim(design, operator, technology, budget, half):
+def on_pim(design, operator, form, technology, budget, half):
     """A product on the PUs of all channels of all devices.
 
     Weights are spread over all of them. A head of a request lies in one channel, or in several when there are fewer
     heads than channels.
     """
     channels = budget.channels * design.tensor_parallel
-    m, k, n, a_bits, b_bits = operator.m, operator.k, operator.n, operator.a_bits, operator.b_bits
+    m, k, n, a_bits, b_bits = operator.m, operator.k, operator.n, operator.a_bits, form.stored_bits
+    slot = lane_slots(form)
     if operator.weight != WEIGHT_NONE:
         m, n = m * operator.batch, n * operator.groups
-        part = gemv(m, k, n, a_bits, b_bits, operator.out_bits, channels, False, budget)
+        part = gemv(m, k, n, a_bits, b_bits, operator.out_bits, slot, channels, False, budget)
+        if design.sparsity_engine == ACTIVATIONS and operator.activation_density < 1.0 and operator.groups == 1.0:
+            density = operator.activation_density
+            other = gemv_by_inputs(m, k, n, a_bits, b_bits, operator.out_bits, slot, density, channels, budget)
+            if other.seconds < part.seconds:
+                part = other
         rounds, spread, used, uneven = 1.0, half, channels, 1.0
     else:
         heads = operator.batch * operator.groups
         span = max(np.floor(channels / heads), 1.0)
         rounds = np.ceil(heads * span / channels)
         spread = np.ceil(np.ceil(heads * half) * span / channels) / rounds
-        part = gemv(m, k, n, a_bits, b_bits, operator.out_bits, span, k > n, budget)
+        part = gemv(m, k, n, a_bits, b_bits, operator.out_bits, slot, span, k > n, budget)
         used = heads * span / rounds
         uneven = imbalance(design.packing, technology.length_spread, max(operator.requests, 1.0), budget.channels)
     seconds, work = part.seconds * rounds * uneven, rounds * used
+    columns = part.columns * work * budget.pus
+    read = columns * ACCESS_BYTES * 8.0 / b_bits  # positions of B
     return OnPim(
-        seconds, seconds * spread, part.rows * work * budget.pus, part.columns * work * budget.pus, part.io_bytes * work
+        seconds,
+        seconds * spread,
+        part.rows * work * budget.pus,
+        columns,
+        part.io_bytes * work,
+        part.used,
+        read * (form.widened + form.selected),
     )
 
 
@@ -132,15 +173,15 @@ def share_on_pim(design, both, npu_s, pim_s):
 
 
 @register_jitable
-def place(design, operator, technology, budget, half):
+def place(design, operator, form, technology, budget, half):
     """A product on the side that runs it; what both share takes the NPU's time."""
     npu_too, pim_too, both = sides(design, operator, budget)
-    npu, pim = OnNpu(0.0, 0.0, 0.0, 0.0, 0.0, 0.0), OnPim(0.0, 0.0, 0.0, 0.0, 0.0)
+    npu, pim = OnNpu(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), OnPim(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     share = 0.0
     if npu_too:
-        npu = on_npu(design, operator, budget, half)
+        npu = on_npu(design, operator, form, budget, half)
     if pim_too:
-        pim = on_pim(design, operator, technology, budget, half)
+        pim = on_pim(design, operator, form, technology, budget, half)
         share = share_on_pim(design, both, max(npu.compute_s, npu.memory_s), pim.seconds) if npu_too else 1.0
     rest = 1.0 - share
     alone = 1.0 if share == 1.0 else 0.0
@@ -162,6 +203,11 @@ def place(design, operator, technology, budget, half):
         activations=pim.activations * share,
         columns=pim.columns * share,
         io_bytes=pim.io_bytes * share,
+        npu_kept=form.kept * form.inputs,
+        pu_kept=form.kept * pim.used,
+        unpack_ops=npu.unpack_ops * rest,
+        npu_conversions=npu.conversions * rest,
+        pu_conversions=pim.conversions * share,
     )
 
 
@@ -174,4 +220,4 @@ def stream(design, operator, budget):
         moved += operator.b_bytes
     sram = operator.a_bytes + operator.b_bytes + operator.out_bytes + moved
     memory_s = moved / (budget.bandwidth * design.tensor_parallel)
-    return Placed(0.0, 0.0, 0.0, memory_s, 0.0, 0.0, 0.0, moved, 0.0, sram, 0.0, 0.0, 0.0)
+    return Placed(0.0, 0.0, 0.0, memory_s, 0.0, 0.0, 0.0, moved, 0.0, sram, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0)

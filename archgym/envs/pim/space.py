@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archgym.envs.family import Preset
 from archgym.envs.pim.devices import MEMORIES
+from archgym.envs.sparsity import SPARSITY_ENGINE
 from archgym.metrics import Metric
 from archgym.space import DesignSpace, Parameter, Value
 
@@ -47,7 +48,17 @@ SPACE = DesignSpace(
         Parameter("sub_batches", (1, 2), doc="2: one half on the NPU while the other is on PIM"),
         Parameter("tensor_parallel", (1, 2, 8), doc="devices that share each layer"),
         Parameter("pipeline_parallel", (1, 4), doc="groups of devices that share the layers"),
-    ]
+    ],
+    fixed=[
+        Parameter(
+            "arithmetic",
+            ("uniform", "widening", "packed", "mixed"),
+            "categorical",
+            doc="16-bit lanes take operands of one width, 8 or 16 bits; widen narrower weights; also do four 4-bit "
+            "products; or one input times the narrower weights of several outputs",
+        ),
+        SPARSITY_ENGINE,
+    ],
 )
 
 METRICS = (
@@ -56,7 +67,7 @@ METRICS = (
     Metric("energy_j", "J", "energy of one run, standby over the interval included"),
     Metric("area_mm2", "mm2", "what PIM adds to the DRAM, and the host dies, over all devices"),
     Metric("power_w", "W", "energy over interval, all devices"),
-    Metric("utilisation", "1", "MACs over what PUs and NPUs of all devices could do in the interval"),
+    Metric("utilisation", "1", "MACs really computed over what PUs and NPUs of all devices could do in the interval"),
     Metric("throughput_tops", "TOPS", "achieved, 1 MAC = 2 operations"),
     Metric("dram_bytes", "B", "read or written in DRAM banks, inside or over the pins"),
     Metric("pin_bytes", "B", "over the pins of the memory"),
@@ -68,8 +79,8 @@ METRICS = (
     Metric("energy_activate_j", "J", "rows opened"),
     Metric("energy_column_j", "J", "columns read to PUs or host, inside the DRAM"),
     Metric("energy_io_j", "J", "pins and path from PU level to the host"),
-    Metric("energy_pu_j", "J", "multiply-accumulates of PUs"),
-    Metric("energy_npu_j", "J", "multiply-accumulates of the NPU"),
+    Metric("energy_pu_j", "J", "multiply-accumulates of PUs, weights widened or placed there"),
+    Metric("energy_npu_j", "J", "multiply-accumulates of the NPU, weights widened or placed at its edge"),
     Metric("energy_sram_j", "J", "on-chip memory of the host"),
     Metric("energy_vector_j", "J", "vector unit"),
     Metric("energy_link_j", "J", "messages between devices"),

@@ -84,8 +84,8 @@ def _attention(row: Row, preset: str) -> float:
     fixed = budget(design, PIM.technology(**machine.scenario))
     context, depth, bits = float(row["L"]), float(row["dhead"]), 8.0 * float(row["dbyte"])
     seconds = (
-        gemv(1.0, depth, context, bits, bits, 16.0, 1.0, False, fixed).seconds
-        + gemv(1.0, context, depth, bits, bits, 16.0, 1.0, True, fixed).seconds
+        gemv(1.0, depth, context, bits, bits, 16.0, bits / 16.0, 1.0, False, fixed).seconds
+        + gemv(1.0, context, depth, bits, bits, 16.0, bits / 16.0, 1.0, True, fixed).seconds
     )
     return math.ceil(float(row["nhead"]) / design.channels) * seconds / _TCK_S
 

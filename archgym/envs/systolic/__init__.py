@@ -2,7 +2,8 @@
 
 from archgym.envs.family import Family
 from archgym.envs.systolic import cost
-from archgym.envs.systolic.space import METRICS, PRESETS, REASONS, SPACE
+from archgym.envs.systolic.presets import PRESETS
+from archgym.envs.systolic.space import METRICS, REASONS, SPACE
 from archgym.envs.technology import scenario
 
 SYSTOLIC = Family(

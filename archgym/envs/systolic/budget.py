@@ -11,24 +11,18 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from archgym.envs.technology import (
-    ADD_UM2_PER_BIT,
-    CELL_DENSITY,
-    MULTIPLY_8BIT_UM2,
-    MULTIPLY_AREA_EXPONENT,
-    REGISTER_UM2_PER_BIT,
-    SMALLEST_BANK_KIB,
-    VECTOR_LANE_UM2,
-    VOLTAGE_STEPS,
-)
-
-OS, WS, IS = 0, 1, 2  # codes of the dataflow parameter
-SERIAL, OVERLAPPED = 0, 1  # codes of the fold_overlap parameter
-FEASIBLE, CLOCK_TOO_FAST, SRAM_TOO_SMALL, ACCUMULATOR_OVERFLOW = 0, 1, 2, 3  # codes of REASONS
+from archgym.envs.systolic.arithmetic import decode_pj, edge_um2, element_pj, element_um2, input_ports, scale_pj
+from archgym.envs.systolic.codes import CLOCK_TOO_FAST, FEASIBLE, SRAM_TOO_SMALL
+from archgym.envs.systolic.engines import engine_edge_um2, feed, index_bits, scan_pj, selection_pj, selection_um2
+from archgym.envs.technology import CELL_DENSITY, SMALLEST_BANK_KIB, VECTOR_LANE_UM2, VOLTAGE_STEPS
 
 
 class Budget(NamedTuple):
-    """What a design costs whatever it runs: areas in mm2, leakage in W, energies in J, half-buffer sizes in bytes."""
+    """What a design costs whatever it runs: areas in mm2, leakage in W, energies in J, half-buffer sizes in bytes.
+
+    `element_j` is that of a PE's busy cycle, `select_j` of a product's input chosen, `scan_j` of an input compared with
+    zero, `scale_j` of a group sum scaled, `decode_j` of four bits decoded.
+    """
 
     why: int
     area_array_mm2: float
@@ -36,7 +30,7 @@ class Budget(NamedTuple):
     area_vector_mm2: float
     area_memory_phy_mm2: float
     leakage_w: float
-    mac_j: float
+    element_j: float
     ifmap_j_per_byte: float
     filter_j_per_byte: float
     ofmap_j_per_byte: float
@@ -44,10 +38,15 @@ class Budget(NamedTuple):
     memory_j_per_byte: float
     memory_s_per_byte: float
     cycle_s: float
+    dispatch_s: float
     vector_s_per_op: float
     half_ifmap_bytes: float
     half_filter_bytes: float
     half_ofmap_bytes: float
+    select_j: float
+    scan_j: float
+    scale_j: float
+    decode_j: float
 
 
 @register_jitable
@@ -72,29 +71,6 @@ def sram_j_per_byte(kib, technology):
 
 
 @register_jitable
-def pe_um2(bits, accumulator, registers):
-    """Area of a processing element at 45 nm before scaling: multiplier, adder, registers; all in bits."""
-    multiplier = MULTIPLY_8BIT_UM2 * (bits / 8) ** MULTIPLY_AREA_EXPONENT
-    return (multiplier + ADD_UM2_PER_BIT * accumulator + REGISTER_UM2_PER_BIT * registers) / CELL_DENSITY
-
-
-@register_jitable
-def mac_pj(bits, accumulator, technology):
-    """Energy of a multiply-accumulate at nominal supply [QKeras]."""
-    multiply = technology.multiply_pj_per_bit2 * bits * bits + technology.multiply_pj_per_bit * bits
-    return multiply + technology.add_pj_per_bit * accumulator
-
-
-@register_jitable
-def registers_of(design):
-    """Bits of a PE's registers: two operands and the sum; overlapped folds double the stationary one (sum for os)."""
-    registers = 2 * design.operand_bits + design.accumulator_bits
-    if design.fold_overlap == OVERLAPPED:
-        registers += design.accumulator_bits if design.dataflow == OS else design.operand_bits
-    return registers
-
-
-@register_jitable
 def supply_ratio(clock_ghz, technology):
     """Supply / nominal supply needed for a clock, read from the table of `technology`."""
     position = min(clock_ghz / technology.fastest_clock_ghz, 1.0) * VOLTAGE_STEPS
@@ -111,14 +87,15 @@ def budget(design, technology):
     dynamic = ratio * ratio
     um2_to_mm2 = 1e-6 * technology.logic_area_scale
     pes = design.array_rows * design.array_columns * design.arrays
-    area_array = pes * pe_um2(bits, accumulator, registers_of(design)) * um2_to_mm2
+    edges = design.arrays * (edge_um2(design) + engine_edge_um2(design))
+    area_array = (pes * (element_um2(design) + selection_um2(design)) + edges) * um2_to_mm2
     area_vector = design.vector_lanes * VECTOR_LANE_UM2 / CELL_DENSITY * um2_to_mm2
     kib = design.ifmap_sram_kib + design.filter_sram_kib + design.ofmap_sram_kib
     area_sram = kib * 8192.0 * technology.sram_um2_per_bit * 1e-6
     memory = int(design.memory)
-    edge = design.arrays * bits
-    ifmap_bank = bank_kib(design.ifmap_sram_kib, design.array_rows * edge)
-    filter_bank = bank_kib(design.filter_sram_kib, design.array_columns * edge)
+    inputs, weights = bits * input_ports(design) * feed(design), bits + index_bits(design)
+    ifmap_bank = bank_kib(design.ifmap_sram_kib, design.array_rows * design.arrays * inputs)
+    filter_bank = bank_kib(design.filter_sram_kib, design.array_columns * design.arrays * weights)
     ofmap_bank = bank_kib(design.ofmap_sram_kib, design.array_columns * design.arrays * accumulator)
     why = FEASIBLE
     if design.clock_ghz > technology.fastest_clock_ghz:
@@ -132,7 +109,7 @@ def budget(design, technology):
         area_vector_mm2=area_vector,
         area_memory_phy_mm2=technology.memory_phy_mm2[memory],
         leakage_w=technology.leakage_w_per_mm2 * (area_array + area_sram + area_vector) * ratio,
-        mac_j=mac_pj(bits, accumulator, technology) * dynamic * 1e-12,
+        element_j=element_pj(design, technology) * dynamic * 1e-12,
         ifmap_j_per_byte=dynamic * sram_j_per_byte(ifmap_bank, technology),
         filter_j_per_byte=dynamic * sram_j_per_byte(filter_bank, technology),
         ofmap_j_per_byte=dynamic * sram_j_per_byte(ofmap_bank, technology),
@@ -140,8 +117,13 @@ def budget(design, technology):
         memory_j_per_byte=technology.memory_j_per_byte[memory],
         memory_s_per_byte=1.0 / technology.memory_bytes_per_s[memory],
         cycle_s=1e-9 / design.clock_ghz,
+        dispatch_s=technology.dispatch_s,
         vector_s_per_op=1e-9 / (design.clock_ghz * design.vector_lanes),
         half_ifmap_bytes=design.ifmap_sram_kib * 512.0,
         half_filter_bytes=design.filter_sram_kib * 512.0,
         half_ofmap_bytes=design.ofmap_sram_kib * 512.0,
+        select_j=selection_pj(design, technology) * dynamic * 1e-12,
+        scan_j=scan_pj(design, technology) * dynamic * 1e-12,
+        scale_j=scale_pj(design, technology) * dynamic * 1e-12,
+        decode_j=decode_pj(design, technology) * dynamic * 1e-12,
     )

@@ -5,6 +5,9 @@ Compute cycles and SRAM words are those of SCALE-Sim 3.0.0 for stationary operan
 current one (overlapped). All functions are pure and run as plain Python or compiled; sizes are float64 counts.
 
 With (Sr, Sc, T) the dimensions laid over rows, columns and time, os = (M, N, K), ws = (K, N, M), is = (K, M, N).
+
+Compressed operators: arithmetic.py says how many products of which width a PE takes side by side along K and for how
+many cycles, engines.py which share of K, bytes and products zeros leave over.
 """
 
 from __future__ import annotations
@@ -14,15 +17,22 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from archgym.envs.systolic.budget import (
+from archgym.compression.setting import NARROW
+from archgym.envs.scales import group_scaled, group_sums
+from archgym.envs.sparsity import NONE, weight_bits
+from archgym.envs.systolic.arithmetic import LOW_BITS, loading, passes_of, peak_span, rate_of
+from archgym.envs.systolic.budget import budget
+from archgym.envs.systolic.codes import (
     ACCUMULATOR_OVERFLOW,
+    BIT_PARALLEL,
     FEASIBLE,
     IS,
     OS,
+    OUTLIER_VICTIM,
     OVERLAPPED,
     WS,
-    budget,
 )
+from archgym.envs.systolic.engines import ALL_KEPT, kept_of
 from archgym.workloads.operators import WEIGHT_A, WEIGHT_B
 
 __all__ = ["LayerCost", "Metrics", "bottleneck", "budget", "cost", "metrics"]
@@ -115,19 +125,17 @@ def overlapped(compute, moved, prefetched, time_per_byte):
 
 
 @register_jitable
-def off_chip_bytes(operator, budget, tile_bytes, loads_a, loads_b):
-    """Bytes of A, B and the output that cross the chip boundary.
+def off_chip_bytes(operator, budget, a_bytes, b_bytes, loads_a, loads_b):
+    """Bytes of A, B and the output that cross the chip boundary; `a_bytes` and `b_bytes` are those of one load.
 
     Weights and external tensors always do. Another activation stays on chip between its producer and its consumer
     when it fits in half the ifmap buffer: the same rule for both, so nothing is read that was not written.
     """
     a, b, out = 0.0, 0.0, 0.0
     if operator.a_external or operator.weight == WEIGHT_A or operator.a_bytes > budget.half_ifmap_bytes:
-        a = operator.a_bytes * loads_a
-    if operator.weight == WEIGHT_B:
-        b = max(tile_bytes, operator.b_bytes) * loads_b
-    elif operator.b_external or operator.b_bytes > budget.half_ifmap_bytes:
-        b = operator.b_bytes * loads_b
+        a = a_bytes * loads_a
+    if operator.weight == WEIGHT_B or operator.b_external or operator.b_bytes > budget.half_ifmap_bytes:
+        b = b_bytes * loads_b
     if operator.out_external or operator.out_bytes > budget.half_ifmap_bytes:
         out = operator.out_bytes
     return a, b, out
@@ -137,15 +145,17 @@ def off_chip_bytes(operator, budget, tile_bytes, loads_a, loads_b):
 def cost(design, operator, technology, budget):
     """LayerCost of one occurrence of `operator`; `budget` is that of the same design."""
     if operator.k > 0:
-        return _matrix_cost(design, operator, budget)
-    a, b, out = off_chip_bytes(operator, budget, 0.0, 1.0, 1.0)
+        if design.arithmetic == BIT_PARALLEL and design.sparsity_engine == NONE:
+            return _matrix_cost(design, operator, budget, passes_of(design, operator), 1.0, ALL_KEPT)
+        return _featured_cost(design, operator, budget)
+    a, b, out = off_chip_bytes(operator, budget, operator.a_bytes, operator.b_bytes, 1.0, 1.0)
     moved = a + b + out
     sram = operator.a_bytes + operator.b_bytes + operator.out_bytes
     vector_s = operator.vector_ops * budget.vector_s_per_op
     memory_s = moved * budget.memory_s_per_byte
     return LayerCost(
         why=FEASIBLE,
-        latency_s=max(vector_s, memory_s),
+        latency_s=max(vector_s, memory_s) + budget.dispatch_s,
         compute_s=0.0,
         memory_s=memory_s,
         vector_s=vector_s,
@@ -160,19 +170,24 @@ def cost(design, operator, technology, budget):
     )
 
 
+@register_jitable
+def _featured_cost(design, operator, budget):
+    """Of arrays with any feature: compiled apart, so that the plain array's loop stays free of it."""
+    rate, kept = rate_of(design, operator), kept_of(design, operator)
+    return _matrix_cost(design, operator, budget, rate, loading(design, operator), kept)
+
+
 @register_jitable(inline="always")
-def _matrix_cost(design, operator, budget):
+def _matrix_cost(design, operator, budget, rate, load, kept):
     dataflow, rows, columns = design.dataflow, design.array_rows, design.array_columns
     m, k, n = operator.m, operator.k, operator.n
     products = operator.batch * operator.groups
     accumulator_bytes = design.accumulator_bits / 8
 
-    # Operands wider than the multipliers take several passes, as 16-bit data on TPU v1 (section 2).
-    passes_a = np.ceil(operator.a_bits / design.operand_bits)
-    passes_b = np.ceil(operator.b_bits / design.operand_bits)
-    passes = passes_a * passes_b
-
-    fr, fc, sc, streamed = folds_of(dataflow, m, k, n, rows, columns)
+    depth = k * kept.slots  # of K, as the array sees it
+    if rate.span > 1.0:
+        depth = np.ceil(depth / rate.span)
+    fr, fc, sc, streamed = folds_of(dataflow, m, depth, n, rows, columns)
     tiles = time_tiles(dataflow, fr, columns, sc, streamed, accumulator_bytes, budget.half_ofmap_bytes)
 
     # Independent column folds are spread over the arrays; spare arrays split the streamed dimension of ws and is.
@@ -183,55 +198,88 @@ def _matrix_cost(design, operator, budget):
         units = products * fc
         split = min(max(np.floor(design.arrays / units), 1.0), streamed)
         folds = np.ceil(units / design.arrays) * fr * tiles
-    length = np.ceil(streamed / (tiles * split)) * passes
+    length = np.ceil(streamed / (tiles * split)) * rate.cycles
     fold, once = fold_cycles(dataflow, design.fold_overlap, rows, columns, length)
+    if load > 1.0:
+        fold = max(fold, load * rows) if design.fold_overlap == OVERLAPPED else fold + (load - 1.0) * rows
     cycles = folds * fold + once - 1.0  # SCALE-Sim prints the last cycle's index
     compute_s = cycles * budget.cycle_s
-    vector_s = operator.vector_ops * budget.vector_s_per_op
 
     # Off-chip traffic, per product as each has its own operands. Overlapped weights come in whole tiles (TPU v1).
-    weights_tiled = dataflow == WS and design.fold_overlap == OVERLAPPED and operator.weight == WEIGHT_B
-    tile_bytes = products * fr * fc * rows * columns * operator.b_bits / 8 if weights_tiled else 0.0
-    a_each, b_each = operator.a_bytes / products, operator.b_bytes / products
+    a_bytes, b_bytes = operator.a_bytes, operator.b_bytes
+    if operator.weight == WEIGHT_B:
+        b_bytes *= kept.stored
+    elif operator.weight == WEIGHT_A:
+        a_bytes *= kept.stored
+    a_each, b_each = a_bytes / products, b_bytes / products
     slice_bytes = a_each * min(1.0, columns / m) if dataflow == IS else b_each * min(1.0, columns / n)
     loads_a, loads_b = loads_of(
         dataflow, a_each, b_each, slice_bytes, fr, fc, tiles, budget.half_ifmap_bytes, budget.half_filter_bytes
     )
-    a, b, out = off_chip_bytes(operator, budget, tile_bytes, loads_a, loads_b)
+    if dataflow == WS and design.fold_overlap == OVERLAPPED and operator.weight == WEIGHT_B:
+        slot_bits = operator.b_bits * kept.stored / kept.slots
+        b_bytes = max(products * fr * fc * rows * columns * rate.span * slot_bits / 8, b_bytes)
+    a, b, out = off_chip_bytes(operator, budget, a_bytes, b_bytes, loads_a, loads_b)
     moved = a + b + out
     memory_s = moved * budget.memory_s_per_byte
-    # Nothing comes prefetched for free: it would have taken the memory's time during the operator before.
-    latency_s = max(overlapped(compute_s, moved, 0.0, budget.memory_s_per_byte), vector_s)
 
     # The array waits for each tile's shift where it starved for it, else only where streaming is too short to hide it.
     shift = 0.0
     if dataflow != OS:
-        hidden = min(length, rows) if design.fold_overlap == OVERLAPPED and compute_s >= memory_s else 0.0
-        shift = folds * (rows - hidden)
+        hidden = min(length, load * rows) if design.fold_overlap == OVERLAPPED and compute_s >= memory_s else 0.0
+        shift = folds * (load * rows - hidden)
 
-    ifmap_words, filter_words, ofmap_words = sram_words(dataflow, m, k, n, fr, fc, tiles)
-    ifmap_bytes = products * ifmap_words * operator.a_bits / 8 * passes_b
-    filter_bytes = products * filter_words * operator.b_bits / 8 * passes_a
+    a_words, b_words, sums = sram_words(dataflow, m, k, n, fr, fc, tiles)
+    a_words *= products * rate.again_a
+    b_words *= products * rate.again_b
+    if kept.products < 1.0:
+        a_words *= kept.stored if operator.weight == WEIGHT_A else kept.inputs
+        b_words *= kept.stored if operator.weight == WEIGHT_B else 1.0
     # Every K fold and pass but the first also reads the partial sum it adds to; os adds up inside the array.
-    ofmap_writes = ofmap_words if dataflow == OS else ofmap_words * passes
-    ofmap_bytes = products * (2 * ofmap_writes - m * n) * accumulator_bytes
-    macs = products * m * k * n
-    why = ACCUMULATOR_OVERFLOW if operator.accumulator_bits > design.accumulator_bits else FEASIBLE
+    sums_written = sums if dataflow == OS else sums * rate.again_out
+    sums_bytes = products * (2 * sums_written - m * n) * accumulator_bytes
+    macs = products * m * k * n * kept.products
+    energy_mac_j = macs * rate.cycles * budget.element_j / rate.span
+
+    # Beside the multipliers: choosing inputs, looking at them, scales of groups, decoding of pairs.
+    vector_ops, scanned_bytes, why = operator.vector_ops, 0.0, FEASIBLE
+    needed_bits = operator.accumulator_bits
+    if kept.products < 1.0:
+        if kept.scanned > 0.0:
+            scanned_bytes = products * m * k * operator.a_bits / 8
+            energy_mac_j += products * m * k * budget.scan_j
+        else:
+            energy_mac_j += macs * budget.select_j
+    if weight_bits(operator) < NARROW and group_scaled(operator):
+        if design.arithmetic == BIT_PARALLEL:  # widened at the array's edge
+            vector_ops += a_words if operator.weight == WEIGHT_A else b_words
+            needed_bits += max(design.operand_bits - weight_bits(operator), 0.0)
+        elif design.arithmetic != OUTLIER_VICTIM:
+            energy_mac_j += group_sums(operator) * budget.scale_j
+    if design.arithmetic == OUTLIER_VICTIM:
+        nibbles = a_words * np.ceil(operator.a_bits / LOW_BITS) + b_words * np.ceil(operator.b_bits / LOW_BITS)
+        energy_mac_j += nibbles * budget.decode_j
+    vector_s = vector_ops * budget.vector_s_per_op
+    a_read, b_read = a_words * operator.a_bits / 8 + scanned_bytes, b_words * operator.b_bits / 8
+    # Nothing comes prefetched for free: it would have taken the memory's time during the operator before.
+    latency_s = max(overlapped(compute_s, moved, 0.0, budget.memory_s_per_byte), vector_s)
+    if needed_bits > design.accumulator_bits:
+        why = ACCUMULATOR_OVERFLOW
     return LayerCost(
         why=why,
-        latency_s=latency_s,
+        latency_s=latency_s + budget.dispatch_s,
         compute_s=compute_s,
         memory_s=memory_s,
         vector_s=vector_s,
         shift_s=shift * budget.cycle_s,
         macs=macs,
-        sram_bytes=ifmap_bytes + filter_bytes + ofmap_bytes,
+        sram_bytes=a_read + b_read + sums_bytes,
         dram_bytes=moved,
-        energy_mac_j=macs * passes * budget.mac_j,
-        energy_sram_j=(ifmap_bytes + a) * budget.ifmap_j_per_byte
-        + (filter_bytes + b) * budget.filter_j_per_byte
-        + (ofmap_bytes + out) * budget.ofmap_j_per_byte,
-        energy_vector_j=operator.vector_ops * budget.vector_j,
+        energy_mac_j=energy_mac_j,
+        energy_sram_j=(a_read + a) * budget.ifmap_j_per_byte
+        + (b_read + b) * budget.filter_j_per_byte
+        + (sums_bytes + out) * budget.ofmap_j_per_byte,
+        energy_vector_j=vector_ops * budget.vector_j,
         energy_dram_j=moved * budget.memory_j_per_byte,
     )
 
@@ -271,6 +319,7 @@ def metrics(design, technology, budget, total):
     leakage_j = budget.leakage_w * total.latency_s
     energy = total.energy_mac_j + total.energy_sram_j + total.energy_vector_j + total.energy_dram_j + leakage_j
     peak_macs_per_s = design.array_rows * design.array_columns * design.arrays * design.clock_ghz * 1e9
+    peak_macs_per_s *= peak_span(design)
     return Metrics(
         why=FEASIBLE,
         latency_s=total.latency_s,

@@ -1,14 +1,21 @@
-"""Systolic-array accelerators: parameters, metrics and published machines."""
+"""Systolic-array accelerators: parameters and metrics."""
 
 from __future__ import annotations
 
-from archgym.envs.family import Preset
-from archgym.envs.technology import MEMORIES
+from archgym.envs.sparsity import SPARSITY_ENGINE
+from archgym.envs.technology import ALL_MEMORIES, MEMORIES
 from archgym.metrics import Metric
 from archgym.space import DesignSpace, Parameter
 
 _SIDES = (8, 16, 32, 64, 128, 256, 512)
 _SRAM_KIB = (64, 128, 256, 512, 1024, 2048, 4096)
+
+ARITHMETIC = Parameter(
+    "arithmetic",
+    ("bit-parallel", "bit-serial", "mixed", "outlier-victim"),
+    "categorical",
+    doc="multipliers of operand_bits; weights two bits a cycle; weights by shift and add; pairs of low-bit operands",
+)
 
 SPACE = DesignSpace(
     [
@@ -26,11 +33,12 @@ SPACE = DesignSpace(
         Parameter("filter_sram_kib", _SRAM_KIB, unit="KiB", doc="double-buffered weight memory"),
         Parameter("ofmap_sram_kib", _SRAM_KIB, unit="KiB", doc="double-buffered output and partial-sum memory"),
         Parameter("clock_ghz", (0.3, 0.5, 0.7, 0.9, 1.1), unit="GHz", doc="clock; sets the supply voltage it needs"),
-        Parameter("memory", tuple(MEMORIES), "categorical", doc="off-chip memory"),
+        Parameter("memory", tuple(MEMORIES), "categorical", doc="off-chip memory", vocabulary=tuple(ALL_MEMORIES)),
         Parameter("vector_lanes", (32, 128, 512, 2048), doc="lanes of the vector unit"),
         Parameter("operand_bits", (8, 16), unit="bit", doc="width of the multipliers' operands"),
         Parameter("accumulator_bits", (24, 32, 48), unit="bit", doc="width of partial sums"),
-    ]
+    ],
+    fixed=[SPARSITY_ENGINE, ARITHMETIC],
 )
 
 METRICS = (
@@ -38,11 +46,15 @@ METRICS = (
     Metric("energy_j", "J", "energy of one run, off-chip memory and leakage included"),
     Metric("area_mm2", "mm2", "arrays, SRAM, vector unit, memory PHY; no I/O ring, no control"),
     Metric("power_w", "W", "energy over latency"),
-    Metric("utilisation", "1", "MACs over what all PEs could do in that time"),
-    Metric("throughput_tops", "TOPS", "achieved, 1 MAC = 2 operations"),
+    Metric(
+        "utilisation",
+        "1",
+        "products computed over what all PEs could do on the narrowest data that they gain from",
+    ),
+    Metric("throughput_tops", "TOPS", "products computed, 1 MAC = 2 operations; those that zeros spare do not count"),
     Metric("dram_bytes", "B", "off-chip traffic"),
     Metric("sram_bytes", "B", "on-chip SRAM traffic at the array's edge"),
-    Metric("energy_mac_j", "J", "multiply-accumulates"),
+    Metric("energy_mac_j", "J", "multiply-accumulates, with choosing inputs and scaling sums"),
     Metric("energy_sram_j", "J", "SRAM reads and writes"),
     Metric("energy_vector_j", "J", "vector unit"),
     Metric("energy_dram_j", "J", "off-chip memory"),
@@ -59,65 +71,3 @@ REASONS = (
     "sram_too_small: it cannot be split into the 64-bit banks that feed the arrays' edge (512 bytes each at least)",
     "accumulator_overflow: a dot product of the workload does not fit the accumulator",
 )
-
-PRESETS = {
-    "tpu-v1": Preset(
-        {
-            "array_rows": 256,
-            "array_columns": 256,
-            "arrays": 1,
-            "dataflow": "ws",
-            "fold_overlap": "overlapped",
-            "ifmap_sram_kib": 24 * 1024,
-            "filter_sram_kib": 256,
-            "ofmap_sram_kib": 4 * 1024,
-            "clock_ghz": 0.7,
-            "memory": "ddr3-2133-x2",
-            "vector_lanes": 256,
-            "operand_bits": 8,
-            "accumulator_bits": 32,
-        },
-        "arXiv 1704.04760, section 2: unified buffer, 4-tile weight FIFO, accumulators; 256 activation lanes",
-        {"node_nm": 28},
-    ),
-    "gemmini-16": Preset(
-        {
-            "array_rows": 16,
-            "array_columns": 16,
-            "arrays": 1,
-            "dataflow": "ws",
-            "fold_overlap": "overlapped",
-            "ifmap_sram_kib": 128,
-            "filter_sram_kib": 128,
-            "ofmap_sram_kib": 64,
-            "clock_ghz": 0.7,
-            "memory": "ddr4-3200-x1",
-            "vector_lanes": 16,
-            "operand_bits": 8,
-            "accumulator_bits": 32,
-        },
-        "arXiv 1911.09925: 16x16 int8, 256 KiB scratchpad (split evenly here), 64 KiB accumulator; its 1 GHz at 22 nm "
-        "is lowered to what 28 nm reaches here",
-        {"node_nm": 28},
-    ),
-    "eyeriss-like": Preset(
-        {
-            "array_rows": 12,
-            "array_columns": 14,
-            "arrays": 1,
-            "dataflow": "os",
-            "fold_overlap": "serial",
-            "ifmap_sram_kib": 54,
-            "filter_sram_kib": 27,
-            "ofmap_sram_kib": 27,
-            "clock_ghz": 0.2,
-            "memory": "ddr4-3200-x1",
-            "vector_lanes": 14,
-            "operand_bits": 16,
-            "accumulator_bits": 48,
-        },
-        "Chen et al., JSSC 52(1), 2017: 12x14 PEs, 108 KB buffer (split 2:1:1 here), 16 bit, 200 MHz; row-stationary "
-        "is no dataflow of this model, so output-stationary stands in, at 45 nm instead of 65 nm",
-        {"node_nm": 45},
-    ),
-}

@@ -11,7 +11,8 @@ import numpy as np
 
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.systolic import SYSTOLIC, cost
-from archgym.envs.systolic.budget import IS, OS, SERIAL, WS, budget, sram_j_per_byte
+from archgym.envs.systolic.budget import budget, sram_j_per_byte
+from archgym.envs.systolic.codes import IS, OS, SERIAL, WS
 from archgym.envs.technology import technology
 from archgym.validation import Check, Row, mean_error, read_table, rows_of
 from archgym.workloads import Workload

@@ -27,6 +27,7 @@ FEASIBLE, CLOCK_TOO_FAST, RETICLE_TOO_LARGE, WAFER_TOO_LARGE, YIELD, MESH_TOO_LA
 MEMORY_CAPACITY, SRAM_WEIGHTS, SRAM_CACHE, SRAM_BUFFERS = range(7, 11)
 ALLGATHER, SUMMA, CANNON, MESHGEMM = range(4)  # codes of the gemm parameter
 PIPELINE, RING, K_TREE = range(3)  # codes of the allreduce parameter
+FP16, WIDENING, PACKED = range(3)  # codes of the arithmetic parameter
 STREAM_NONE, STREAM_WEIGHTS, STREAM_ALL = range(3)  # codes of the streaming parameter
 
 
@@ -45,6 +46,7 @@ class Budget(NamedTuple):
     static_w: float
     mac_j: float
     sram_j: float
+    conversion_j: float
     hop_j_per_bit: float
     cycle_s: float
     macs_per_cycle: float
@@ -101,11 +103,22 @@ def step_cycles(gemm, side, technology):
 
 
 @register_jitable
+def unit_um2(design, technology):
+    """Area of a multiply-accumulate unit with what narrow weights and zeros ask for."""
+    um2 = technology.mac_um2
+    if design.arithmetic >= WIDENING:
+        um2 += technology.converter_um2
+    if design.arithmetic >= PACKED:
+        um2 += technology.packing_um2
+    return um2 + technology.engine_um2 if design.sparsity_engine > 0 else um2
+
+
+@register_jitable
 def budget(design, technology):
     """Geometry, yield, areas, static power and latencies of a design."""
     ratio = supply_ratio(design.clock_ghz, technology)
     dynamic = ratio * ratio
-    mac_mm2 = design.macs * technology.mac_um2 * 1e-6
+    mac_mm2 = design.macs * unit_um2(design, technology) * 1e-6
     sram_um2 = design.sram_kib * 8192.0 * technology.sram_um2_per_bit
     sram_mm2 = (sram_um2 + design.sram_bits * technology.sram_port_um2_per_bit) * 1e-6
     router_mm2 = design.noc_bits * technology.router_um2_per_bit * 1e-6
@@ -169,6 +182,7 @@ def budget(design, technology):
         static_w=(router_w + technology.leakage_w_per_mm2 * physical * core_mm2) * ratio,
         mac_j=technology.mac_pj * dynamic * 1e-12,
         sram_j=3.0 * PARTIAL_SUM_BITS * technology.sram_pj_per_bit * dynamic * 1e-12,  # two reads and a write
+        conversion_j=technology.conversion_pj * dynamic * 1e-12,
         hop_j_per_bit=hop_pj * dynamic * 1e-12,
         cycle_s=1e-9 / design.clock_ghz,
         macs_per_cycle=min(design.macs, design.sram_bits / 2.0 / PARTIAL_SUM_BITS),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
+from archgym.envs.sparsity import ACTIVATIONS
 from archgym.envs.wafer.budget import (
     ALLGATHER,
     CANNON,
@@ -25,10 +26,12 @@ from archgym.envs.wafer.budget import (
     budget,
 )
 from archgym.envs.wafer.devices import DRAM_PJ_PER_BIT, PARTIAL_SUM_BITS
+from archgym.envs.wafer.formats import Format, extra_of_tile, format_of, products_of_tile
 from archgym.workloads.operators import DECODE, KINDS, WEIGHT_A, WEIGHT_NONE
 
 __all__ = ["LayerCost", "Metrics", "bottleneck", "budget", "combine", "cost", "metrics"]
 
+DENSE = Format(1.0, 8.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)  # of what has no products
 ATTENTION, NORM, SOFTMAX = (KINDS.index(kind) for kind in ("attention", "norm", "softmax"))
 
 
@@ -45,7 +48,9 @@ class LayerCost(NamedTuple):
     forward_s: float
     decode_s: float
     macs: float
+    work: float
     operations: float
+    conversions: float
     bit_hops: float
     off_wafer_bytes: float
     weight_bytes: float
@@ -55,25 +60,30 @@ class LayerCost(NamedTuple):
 
 
 @register_jitable
-def gemv(m, kt, nt, operator, reduce, budget):
+def gemv(design, side, m, kt, nt, operator, form, reduce, budget):
     """MeshGEMV: (compute, routing, payload) in cycles and bytes of a core for `m` vectors.
 
     Weights stay where they are, every core multiplies its tile, one allreduce adds the partial sums of a column.
+    Inputs differ from one row of cores to the next, tiles of weights from core to core.
     """
-    compute = m * kt * nt / budget.macs_per_cycle
+    cores = side if design.sparsity_engine == ACTIVATIONS else side * side
+    compute = products_of_tile(design, form, m, kt, nt, cores) / budget.macs_per_cycle
+    compute += extra_of_tile(form, 1.0, m, kt, nt) / budget.macs_per_cycle
     payload = budget.reduce_words * m * nt * operator.out_bits * budget.words_per_bit
     return compute, reduce, payload, m * (kt * operator.a_bits + nt * PARTIAL_SUM_BITS) / 8.0
 
 
 @register_jitable
-def gemm(algorithm, side, mt, kt, nt, transposed, operator, step, budget):
+def gemm(design, side, mt, kt, nt, transposed, operator, form, step, budget):
     """Distributed GEMM in `side` steps: (compute, routing, payload) in cycles and bytes of a core.
 
     A and B shift along rows and columns while the core multiplies; allgather first collects, then multiplies. The
     transposed product keeps A and reduces each step's tile of the result along the row (WaferLLM: dist-GEMM-T).
     """
-    a, b, c = mt * kt * operator.a_bits, kt * nt * operator.b_bits, mt * nt * operator.out_bits
-    compute = side * mt * kt * nt / budget.macs_per_cycle
+    algorithm = design.gemm
+    a, b, c = mt * kt * operator.a_bits, kt * nt * form.stored_bits, mt * nt * operator.out_bits
+    compute = side * products_of_tile(design, form, mt, kt, nt, side * side) / budget.macs_per_cycle
+    compute += extra_of_tile(form, side, mt, kt, nt) / budget.macs_per_cycle
     shifted = side * max(a, b) * budget.words_per_bit
     routing = side * step
     payload = shifted if algorithm == ALLGATHER else max(shifted - compute, 0.0)
@@ -85,17 +95,22 @@ def gemm(algorithm, side, mt, kt, nt, transposed, operator, step, budget):
 
 
 class Mapped(NamedTuple):
-    """A product on a mesh: cycles, bytes of a core, bits times hops of all links."""
+    """A product on a mesh: cycles, bytes of a core, bits times hops of all links.
+
+    `uses`: how often a weight is read anew; `extra`: operations of all cores beside the products.
+    """
 
     compute: float
     routing: float
     payload: float
     buffer: float
     bit_hops: float
+    uses: float
+    extra: float
 
 
 @register_jitable
-def product(design, operator, side, reduce, step, budget):
+def product(design, operator, form, side, reduce, step, budget):
     """A product as MeshGEMV or as distributed GEMM, whichever is faster.
 
     Independent products lie beside each other along the shorter of K and N: heads, channels of a group.
@@ -107,17 +122,19 @@ def product(design, operator, side, reduce, step, budget):
     else:
         n *= products
     mt, kt, nt = np.ceil(m / side), np.ceil(k / side), np.ceil(n / side)
-    compute, routing, payload, buffer = gemv(m, kt, nt, operator, reduce, budget)
+    compute, routing, payload, buffer = gemv(design, side, m, kt, nt, operator, form, reduce, budget)
     if m > 1:
-        other = gemm(design.gemm, side, mt, kt, nt, transposed, operator, step, budget)
+        other = gemm(design, side, mt, kt, nt, transposed, operator, form, step, budget)
         # Copies of all rows of A may take at most a quarter of the SRAM (an assumption).
         if buffer > 0.25 * budget.sram_bytes or other[0] + other[1] + other[2] < compute + routing + payload:
             hops = 2.0 if design.gemm >= CANNON else 1.0  # a broadcast passes each link once
-            moved = hops * (mt * kt * operator.a_bits + kt * nt * operator.b_bits)
+            moved = hops * (mt * kt * operator.a_bits + kt * nt * form.stored_bits)
             moved += transposed * mt * nt * operator.out_bits
-            return Mapped(other[0], other[1], other[2], other[3], side * side * side * moved)
+            extra = side * side * extra_of_tile(form, side, mt, kt, nt)
+            return Mapped(other[0], other[1], other[2], other[3], side * side * side * moved, side, extra)
     there_and_back = 2.0 * side * side * m * nt * operator.out_bits
-    return Mapped(compute, routing, payload, buffer, there_and_back)
+    extra = side * side * extra_of_tile(form, 1.0, m, kt, nt)
+    return Mapped(compute, routing, payload, buffer, there_and_back, 1.0, extra)
 
 
 @register_jitable(inline="always")
@@ -129,14 +146,17 @@ def cost(design, operator, technology, budget):
     else:
         side, reduce, step = design.prefill_side, budget.forward_reduce, budget.forward_step
     weights = operator.weight != WEIGHT_NONE
-    mapped = Mapped(0.0, 0.0, 0.0, 0.0, 0.0)
+    mapped, form = Mapped(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), DENSE
     if operator.k > 0:
-        mapped = product(design, operator, side, reduce, step, budget)
+        form = format_of(design, operator)
+        mapped = product(design, operator, form, side, reduce, step, budget)
     elif operator.kind == NORM:
-        mapped = Mapped(0.0, reduce, 0.0, 0.0, 0.0)  # the sum of squares
+        mapped = Mapped(0.0, reduce, 0.0, 0.0, 0.0, 0.0, 0.0)  # the sum of squares
     elif operator.kind == SOFTMAX:
-        mapped = Mapped(0.0, 2.0 * reduce, 0.0, 0.0, 0.0)  # maximum and sum
+        mapped = Mapped(0.0, 2.0 * reduce, 0.0, 0.0, 0.0, 0.0, 0.0)  # maximum and sum
     macs = operator.batch * operator.groups * operator.m * operator.k * operator.n
+    work = macs * form.kept / form.pack  # turns of a unit
+    conversions = form.converted * operator.batch * operator.groups * operator.k * operator.n * mapped.uses
     vector = np.ceil(operator.vector_ops / (side * side)) / budget.macs_per_cycle
 
     # Weights, and keys and values, may come from memory while the cores compute.
@@ -146,6 +166,7 @@ def cost(design, operator, technology, budget):
             moved_bytes = operator.a_bytes if operator.weight == WEIGHT_A else operator.b_bytes
         elif design.streaming == STREAM_ALL and operator.kind == ATTENTION:
             moved_bytes = operator.b_bytes if operator.b_external else operator.resident_bytes
+    moved_bytes *= form.bytes_share * form.fetched
     stream_s = moved_bytes * budget.memory_s_per_byte
     latency_s = max((mapped.compute + mapped.routing + mapped.payload + vector) * budget.cycle_s, stream_s)
     forward_s = decode_s = forward_buffer = decode_buffer = weight_bytes = cache_bytes = 0.0
@@ -154,7 +175,7 @@ def cost(design, operator, technology, budget):
     else:
         forward_s, forward_buffer = latency_s, mapped.buffer
     if weights:
-        weight_bytes = operator.resident_bytes
+        weight_bytes = operator.resident_bytes * form.bytes_share
     else:
         cache_bytes = operator.resident_bytes
     return LayerCost(
@@ -168,7 +189,9 @@ def cost(design, operator, technology, budget):
         forward_s=forward_s,
         decode_s=decode_s,
         macs=macs,
-        operations=macs + operator.vector_ops,
+        work=work,
+        operations=work + mapped.extra + operator.vector_ops,
+        conversions=conversions,
         bit_hops=mapped.bit_hops,
         off_wafer_bytes=moved_bytes,
         weight_bytes=weight_bytes,
@@ -192,7 +215,9 @@ def combine(total, layer, count):
         forward_s=total.forward_s + count * layer.forward_s,
         decode_s=total.decode_s + count * layer.decode_s,
         macs=total.macs + count * layer.macs,
+        work=total.work + count * layer.work,
         operations=total.operations + count * layer.operations,
+        conversions=total.conversions + count * layer.conversions,
         bit_hops=total.bit_hops + count * layer.bit_hops,
         off_wafer_bytes=total.off_wafer_bytes + count * layer.off_wafer_bytes,
         weight_bytes=total.weight_bytes + count * layer.weight_bytes,
@@ -273,7 +298,7 @@ def metrics(design, technology, budget, total):
     both = total.forward_s > 0 and total.decode_s > 0
     relayout_s = weights * budget.relayout_s_per_byte if both else 0.0
     latency_s = total.latency_s + relayout_s
-    mac_j = total.operations * budget.mac_j
+    mac_j = total.operations * budget.mac_j + total.conversions * budget.conversion_j
     sram_j = total.operations * budget.sram_j
     noc_j = total.bit_hops * budget.hop_j_per_bit
     memory_j = total.off_wafer_bytes * 8e-12 * DRAM_PJ_PER_BIT
@@ -286,7 +311,7 @@ def metrics(design, technology, budget, total):
         energy_j=energy_j,
         area_mm2=budget.area_mac_mm2 + budget.area_sram_mm2 + budget.area_router_mm2 + budget.area_gap_mm2,
         power_w=energy_j / latency_s,
-        utilisation=total.macs / (peak * latency_s),
+        utilisation=total.work / (peak * latency_s),
         throughput_tops=2e-12 * total.macs / latency_s,
         usable_share=budget.usable_share,
         wafer_yield=budget.wafer_yield,

@@ -16,7 +16,15 @@ from functools import cache
 
 import numpy as np
 
-from archgym.envs.technology import CELL_DENSITY, VECTOR_LANE_UM2, VOLTAGE_STEPS, technology
+from archgym.envs.technology import (
+    ADD_UM2_PER_BIT,
+    CELL_DENSITY,
+    MUX_UM2_PER_BIT,
+    REGISTER_UM2_PER_BIT,
+    VECTOR_LANE_UM2,
+    VOLTAGE_STEPS,
+    technology,
+)
 from archgym.errors import InputError
 
 # -- time, in cycles
@@ -34,6 +42,14 @@ MAC_UM2_45NM = VECTOR_LANE_UM2 / CELL_DENSITY  # fp16 multiply and add [technolo
 SRAM_48KIB_UM2 = 44_000.0  # with two 32-bit read ports [Theseus]
 SRAM_BITS_48KIB, SRAM_PORT_BITS = 48 * 8192.0, 64.0
 ROUTER_UM2_PER_BIT = 8_300.0 / 32  # [Theseus]; in proportion to the width: an assumption
+
+# -- narrow weights and zeros (features `arithmetic` and `sparsity_engine`), area at 45 nm
+
+CONVERTER_BITS = 16.0  # widening or placing a weight costs a 16-bit addition in energy and area: an assumption
+CONVERTER_UM2_45NM = CONVERTER_BITS * ADD_UM2_PER_BIT / CELL_DENSITY
+PACKING_UM2_45NM = 3.0 * PARTIAL_SUM_BITS * ADD_UM2_PER_BIT / CELL_DENSITY  # adders of four products: an assumption
+# An engine finds the operand of a kept weight or of an input that came: an index or count, one of 16 operands.
+ENGINE_UM2_45NM = 16.0 * (ADD_UM2_PER_BIT + REGISTER_UM2_PER_BIT + 15.0 * MUX_UM2_PER_BIT) / CELL_DENSITY
 
 # -- energy at 7 nm
 
@@ -71,6 +87,10 @@ _NAMES = (
     "fastest_clock_ghz",
     "mac_pj",
     "mac_um2",
+    "conversion_pj",
+    "converter_um2",
+    "packing_um2",
+    "engine_um2",
     "sram_um2_per_bit",
     "sram_port_um2_per_bit",
     "router_um2_per_bit",
@@ -132,6 +152,10 @@ def _record(
     record.voltage_ratio[:] = node.voltage_ratio
     record.mac_pj = node.vector_pj
     record.mac_um2 = MAC_UM2_45NM * node.logic_area_scale
+    record.conversion_pj = CONVERTER_BITS * node.add_pj_per_bit
+    record.converter_um2 = CONVERTER_UM2_45NM * node.logic_area_scale
+    record.packing_um2 = PACKING_UM2_45NM * node.logic_area_scale
+    record.engine_um2 = ENGINE_UM2_45NM * node.logic_area_scale
     record.sram_um2_per_bit = node.sram_um2_per_bit
     record.sram_port_um2_per_bit = ports * cells  # [Theseus] gives one size; what exceeds the cells is the ports'
     record.router_um2_per_bit = ROUTER_UM2_PER_BIT * logic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archgym.envs.family import Preset
+from archgym.envs.sparsity import SPARSITY_ENGINE
 from archgym.envs.wafer.devices import MEMORIES
 from archgym.metrics import Metric
 from archgym.space import DesignSpace, Parameter, Value
@@ -31,7 +32,17 @@ SPACE = DesignSpace(
         Parameter("decode_side", (240, 360, 480), unit="cores", doc="side of the mesh for decode"),
         Parameter("gemm", ("allgather", "summa", "cannon", "meshgemm"), "categorical", doc="distributed GEMM"),
         Parameter("allreduce", ("pipeline", "ring", "k-tree"), "categorical", doc="reduction of partial sums"),
-    ]
+    ],
+    fixed=[
+        Parameter(
+            "arithmetic",
+            ("fp16", "widening", "packed"),
+            "categorical",
+            doc="cores multiply at the fp16 rate; widen narrower weights as they are read; also do two 8-bit or four "
+            "4-bit products of one sum in a 16-bit unit",
+        ),
+        SPARSITY_ENGINE,
+    ],
 )
 
 METRICS = (
@@ -39,7 +50,7 @@ METRICS = (
     Metric("energy_j", "J", "energy of one run, static power of the whole wafer included"),
     Metric("area_mm2", "mm2", "reticles and gaps"),
     Metric("power_w", "W", "energy over latency"),
-    Metric("utilisation", "1", "MACs over what units and SRAM ports of all active cores allow in that time"),
+    Metric("utilisation", "1", "MACs really computed over what units and SRAM ports of all active cores allow"),
     Metric("throughput_tops", "TOPS", "achieved, 1 MAC = 2 operations"),
     Metric("usable_share", "1", "active cores over physical cores"),
     Metric("wafer_yield", "1", "share of wafers with no more broken cores in any row than it has spares"),
@@ -48,7 +59,7 @@ METRICS = (
     Metric("core_bytes", "B", "SRAM of a core in use: weights, key-value cache, tiles; the larger of both phases"),
     Metric("relayout_s", "s", "moving the weights from the prefill mesh to the decode mesh, once per run"),
     Metric("off_wafer_bytes", "B", "weights and caches streamed from memory"),
-    Metric("energy_mac_j", "J", "multiply-accumulates and vector operations"),
+    Metric("energy_mac_j", "J", "multiply-accumulates, vector operations, weights widened or placed"),
     Metric("energy_sram_j", "J", "SRAM reads and writes"),
     Metric("energy_noc_j", "J", "links between cores"),
     Metric("energy_memory_j", "J", "off-wafer or stacked memory"),

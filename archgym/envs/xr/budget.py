@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from numba.extending import register_jitable
 
-from archgym.envs.systolic.budget import bank_kib, mac_pj, pe_um2, sram_j_per_byte, supply_ratio
+from archgym.envs.systolic.arithmetic import mac_pj, pe_um2
+from archgym.envs.systolic.budget import bank_kib, sram_j_per_byte, supply_ratio
 from archgym.envs.technology import (
     CELL_DENSITY,
     SMALLEST_BANK_KIB,

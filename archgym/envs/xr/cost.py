@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
+from archgym.envs.scales import group_sums
 from archgym.envs.xr.budget import (
     FEASIBLE,
     MEMORY_J_PER_BYTE,
@@ -138,7 +139,7 @@ def cost_on(design, accelerator, operator, technology, budget):
     # XRBench's conventions: off-chip memory and vector work are free.
     charged = 0.0 if published else 1.0
     moved = charged * off_chip_bytes(operator, budget.half_bytes)
-    vector_ops = charged * operator.vector_ops
+    vector_ops = charged * (operator.vector_ops + group_sums(operator))  # codes are multiplied, sums of groups scaled
     words, cycles = charged * (operator.a_bytes + operator.b_bytes + operator.out_bytes), 0.0
     again, passes = 1.0, np.ceil(operator.a_bits / 8.0) * np.ceil(operator.b_bits / 8.0)
     if operator.k > 0:

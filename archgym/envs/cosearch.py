@@ -1,0 +1,153 @@
+"""Hardware and compression as one design: its evaluator, and the part of its space that is worth searching.
+
+A design of the joint space is hardware, its features for compressed networks, and a setting. The setting turns the
+workload into another table of operators (archgym.compression.network), which the same compiled cost model evaluates;
+quality comes from published results (archgym.compression.judge). Both are worked out once per setting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archgym.compression.judge import QUALITY_METRICS, UNSUPPORTED, Judge
+from archgym.compression.knobs import DEFAULTS, KNOB_NAMES, offered, setting_of
+from archgym.compression.network import Network
+from archgym.compression.setting import Setting
+from archgym.envs.evaluator import Evaluator, plain_array
+from archgym.envs.family import Family
+from archgym.errors import InputError
+from archgym.metrics import metrics_dtype
+from archgym.objective import Objective
+from archgym.space import Value
+from archgym.workloads import Workload
+
+QUALITY_NAMES = tuple(metric.name for metric in QUALITY_METRICS)
+Choices = Mapping[str, "Sequence[Value] | Value"]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One setting: its operators, None where it is unsupported, and the values of the quality metrics."""
+
+    operators: np.ndarray | None
+    quality: tuple[float, ...]
+
+
+class JointEvaluator(Evaluator):
+    """An Evaluator of designs that are hardware and a compression setting.
+
+    Attributes:
+        judge: how quality is estimated; None where it does not count: then there is no metric of it.
+        networks: whose published results speak for the workload.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        workload: Workload,
+        scenario: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        judge: Judge | None = None,
+    ) -> None:
+        super().__init__(family, workload, scenario, threads)
+        self.judge = judge
+        self.networks = judge.networks(workload) if judge else ()
+        self.space = family.joint_space
+        self.metrics = (*family.metrics, *(QUALITY_METRICS if judge else ()))
+        self.reasons = (*family.reasons, UNSUPPORTED)
+        self.dtype = metrics_dtype(self.metrics)
+        self._network = Network(workload)
+        self._inner = metrics_dtype(family.metrics)
+        self._blank = np.zeros(1, self._inner)
+        self._blank["why"] = len(family.reasons)
+        for metric in family.metrics:
+            self._blank[metric.name] = np.nan
+        self._cases: dict[Setting, _Case] = {}
+        self._settings: dict[bytes, Setting] = {}
+
+    def supported(self, setting: Setting) -> bool:
+        """Whether quality is known and the network can be so compressed."""
+        return self._case(setting).operators is not None
+
+    def operators_of(self, design: np.ndarray) -> tuple[np.recarray, list[str]]:
+        """The operators [L] of the network under the setting of a design record [1], and their labels."""
+        setting = setting_of(design[list(KNOB_NAMES)][0].tolist())
+        return self._network.compressed(setting), self._network.labels(setting)
+
+    def _case(self, setting: Setting) -> _Case:
+        """What is known of a setting, worked out once."""
+        if setting not in self._cases:
+            quality, operators = self._quality(setting), None
+            if not np.isnan(quality).any():
+                with contextlib.suppress(InputError):  # the network has no attention to prune, or nothing to slice
+                    operators = plain_array(self._network.compressed(setting))
+            self._cases[setting] = _Case(operators, quality)
+        return self._cases[setting]
+
+    def _quality(self, setting: Setting) -> tuple[float, ...]:
+        """Values of the quality metrics; NaN where unsupported."""
+        if self.judge is None:
+            return ()
+        found = self.judge.estimate(self.networks, setting)
+        return found.quality_loss, found.low, found.high
+
+    def _case_of(self, key: bytes) -> _Case:
+        """The case of the setting with these codes, given by their bytes."""
+        if key not in self._settings:
+            self._settings[key] = setting_of(np.frombuffer(key).tolist())
+        return self._case(self._settings[key])
+
+    def _fill(self, designs: np.ndarray, out: np.ndarray) -> None:
+        """Evaluate setting after setting, then put the designs back in order."""
+        codes = np.ascontiguousarray(designs).view(np.float64).reshape(len(designs), -1)
+        n_hardware = codes.shape[1] - len(KNOB_NAMES)
+        keys = np.ascontiguousarray(codes[:, n_hardware:]).view(f"V{8 * len(KNOB_NAMES)}")[:, 0]
+        distinct, group = np.unique(keys, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        hardware = np.ascontiguousarray(codes[order, :n_hardware]).view(self.family.space.dtype)[:, 0]
+        inner = np.repeat(self._blank, len(designs))
+        quality = np.empty((len(designs), len(self.metrics) - len(self.family.metrics)))
+        end = 0
+        for key, count in zip(distinct, np.bincount(group), strict=True):
+            part = slice(end, end + count)
+            case, end = self._case_of(key.tobytes()), part.stop
+            quality[part] = case.quality
+            if case.operators is not None:
+                self._drive(hardware[part], case.operators, self._tasks, self._technology, inner[part])
+        quality[~inner["feasible"]] = np.nan
+        for name in self._inner.names or ():
+            out[name][order] = inner[name]
+        for name, column in zip(QUALITY_NAMES, quality.T, strict=False):
+            out[name][order] = column
+
+
+def judges_quality(objective: Objective) -> bool:
+    """Whether an objective or a constraint asks for quality."""
+    expressions = (*objective.expressions, *(constraint.expression for constraint in objective.constraints))
+    return any(name in QUALITY_NAMES for expression in expressions for name in expression.names)
+
+
+def is_joint(family: Family, names: Sequence[str]) -> bool:
+    """Whether any of these parameters is of the joint space alone."""
+    return any(name not in family.space.names for name in names if name in family.joint_space.names)
+
+
+def searched(evaluator: Evaluator, choices: Choices | None) -> dict[str, Any]:
+    """The choices that a search is over: those asked for, and of other compression parameters what makes sense.
+
+    Where quality counts, that is every choice that some supported setting has; where it does not, nothing is
+    compressed beyond what was asked for.
+    """
+    asked = dict(choices or {})
+    if not isinstance(evaluator, JointEvaluator):
+        return asked
+    if evaluator.judge is None:
+        return {**DEFAULTS, **asked}
+    if evaluator.judge.function != "published":  # one's own function may be a measurement: ask it while searching
+        return asked
+    return {**offered(evaluator.supported), **asked}
