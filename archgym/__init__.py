@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 if TYPE_CHECKING:
-    from archgym.api import Evaluation, evaluate, make, optimum, plan_memory, quality, search, validate
+    from archgym.api import compare, make, optimum, plan_memory, quality, search, validate
+    from archgym.evaluation import Evaluation, evaluate
     from archgym.objective import Objective
     from archgym.search import load_run
     from archgym.space import DesignSpace, Parameter
@@ -22,11 +23,12 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "DesignSpace": "archgym.space",
-    "Evaluation": "archgym.api",
+    "Evaluation": "archgym.evaluation",
     "Objective": "archgym.objective",
     "Parameter": "archgym.space",
     "Workload": "archgym.workloads",
-    "evaluate": "archgym.api",
+    "compare": "archgym.api",
+    "evaluate": "archgym.evaluation",
     "load_run": "archgym.search",
     "make": "archgym.api",
     "optimum": "archgym.api",
@@ -41,6 +43,7 @@ __all__ = [
     "Objective",
     "Parameter",
     "Workload",
+    "compare",
     "evaluate",
     "load_run",
     "make",

@@ -125,13 +125,16 @@ class Constraint:
         return f"{self.expression.text}{self.relation}{self.bound:g}"
 
     def violation(self, metrics: np.ndarray) -> FloatArray:
-        """How far each design [N] is outside, relative to the bound; 0 when met, NaN when infeasible."""
+        """How far each design [N] is outside, relative to the bound (a quality loss: to 0.1 at least); 0 when met, NaN
+        when infeasible.
+        """
         return self._relative(self.expression(metrics))
 
     def _relative(self, value: Any) -> Any:
         """Violation of a value or an array of values; NaN stays NaN."""
         excess = value - self.bound if self.relation == "<=" else self.bound - value
-        return excess * (excess > 0) / max(abs(self.bound), 1e-12)
+        least = QUALITY_UNIT if _is_quality(self.expression.text) else 1e-12
+        return excess * (excess > 0) / max(abs(self.bound), least)
 
     def violation_of(self, values: Mapping[str, float]) -> float:
         """`violation` of one design."""
@@ -167,6 +170,7 @@ REWARDS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
     "target": target_reward,
 }
 INFEASIBLE_REWARD = -40.0  # below any log reward; learners that mind its size normalise rewards
+QUALITY_UNIT = 0.1  # of loss counts as 100 % of violation where the bound is smaller, as 0 may be one
 VIOLATION_WEIGHT = 10.0  # decades (log reward) lost per 100 % of violation
 
 

@@ -6,6 +6,7 @@ compression together, and so does a compression parameter held to some choices. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,12 +94,18 @@ def pose(
         InputError: an unknown parameter or choice, or no quality to judge by.
     """
     network, judged = network_of(family, workload), judges_quality(objective)
+    joint = judged or is_joint(family, list(choices or {}))
     if quality and not judged:
         raise InputError(
             "options of quality are of use where quality counts: add a constraint such as quality_loss<=0.05, or "
             "make quality_loss an objective"
         )
-    if not judged and not is_joint(family, list(choices or {})):
+    width = re.search(r"[?&]bits=(\d+)", network.name)
+    if joint and width and width[1] != "16":
+        raise InputError(
+            f"{network.name} names a width, but widths are a part of the design here: leave {width[0][1:]} out"
+        )
+    if not joint:
         evaluator = Evaluator(family, network, scenario)
     else:
         judge = quality if isinstance(quality, Judge) else Judge.of(quality or {})

@@ -6,7 +6,10 @@ their defaults, so that `genetic?population=128` works wherever an agent is name
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +18,37 @@ from archgym.objective import Outcome
 from archgym.space import DesignSpace, Indices
 
 State = dict[str, Any]  # names to arrays, numbers, text: saved without pickle
+Breakdown = Callable[[Indices], list[dict[str, Any]]]  # a design [P] to its operators with their bottlenecks
+
+
+@dataclass(frozen=True)
+class Range:
+    """What an option of an agent may be when its hyperparameters are sampled: numbers from low to high.
+
+    Whole numbers where `low` is one; on a logarithmic scale where `log`.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """A value of the range."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        value = rng.uniform(low, high)
+        value = math.exp(value) if self.log else value
+        return round(value) if isinstance(self.low, int) else float(f"{value:.3g}")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """What an option of an agent may be when its hyperparameters are sampled: one of some values."""
+
+    values: tuple[int | float | str, ...]
+
+    def sample(self, rng: np.random.Generator) -> int | float | str:
+        """One of the values."""
+        return self.values[int(rng.integers(len(self.values)))]
 
 
 class Agent(ABC):
@@ -25,10 +59,20 @@ class Agent(ABC):
         asked: number of calls to `ask` so far: with the seed, the state of all randomness.
         batch: designs it likes to be asked for at a time.
         budget: designs it is given when the user names no budget.
+        most: designs beyond which its own time makes it pointless; None where there is no such number.
+        hyperparameters: options worth tuning, with their ranges; every one is an option of the agent.
+        breakdown: set by the search before the first `ask`: the operators of a design [P] with the bottleneck of each;
+            None where there is no cost model behind the designs.
+        relief: set with it: which parameters relieve which bottleneck, `-name` where a smaller value does; names that
+            the space has not are of another one.
     """
 
     batch: int = 64
     budget: ClassVar[int] = 20_000
+    most: ClassVar[int | None] = None
+    hyperparameters: ClassVar[Mapping[str, Range | OneOf]] = {}
+    breakdown: Breakdown | None = None
+    relief: Mapping[str, tuple[str, ...]] = {}
 
     def __init__(self, space: DesignSpace, n_objectives: int, seed: int) -> None:
         self.space, self.n_objectives, self.seed = space, n_objectives, seed

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from archgym.cli import app
-from archgym.cli.search import EXTRAPOLATE, JSON, QUALITY_FUNCTION, QUALITY_MODEL, QUALITY_ROWS, WORKLOAD, quality_of
+from archgym.cli.search import (
+    EXTRAPOLATE,
+    JSON,
+    QUALITY_FUNCTION,
+    QUALITY_METHOD,
+    QUALITY_MODEL,
+    QUALITY_ROWS,
+    WORKLOAD,
+    quality_of,
+)
 from archgym.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +41,7 @@ def evaluate(
         None, "--scratchpad", metavar="SIZE", help="Memory to plan for, e.g. 2MiB; the design's own if not given."
     ),
     quality_model: str = QUALITY_MODEL,
+    quality_method: str = QUALITY_METHOD,
     quality_rows: str = QUALITY_ROWS,
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
@@ -42,7 +52,7 @@ def evaluate(
     from archgym.cli import show
 
     show.log_to_stderr()
-    quality = quality_of(quality_model, quality_rows, quality_function, allow_extrapolation)
+    quality = quality_of(quality_model, quality_method, quality_rows, quality_function, allow_extrapolation)
     result = api.evaluate(design, env, workload, memory_plan, scratchpad, quality)
     if json:
         optional = ("memory_plan", "quality")

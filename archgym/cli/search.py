@@ -25,6 +25,7 @@ OBJECTIVE = typer.Option([], "--objective", "-o", help="Expression over metrics 
 CONSTRAINT = typer.Option([], "--constraint", "-c", help="e.g. 'area_mm2<=50', or none.  [default: the environment's]")
 SET = typer.Option([], "--set", help="Hold a parameter to some choices: dataflow=ws,os.")
 QUALITY_MODEL = typer.Option("", "--quality-model", help="Network whose published results speak for the workload.")
+QUALITY_METHOD = typer.Option("best", "--quality-method", help="best, rounding, calibrated, trained, or a method.")
 QUALITY_ROWS = typer.Option("", "--quality-rows", help="CSV file of your own results, used too.")
 QUALITY_FUNCTION = typer.Option("published", "--quality-function", help="Quality function, yours by entry point.")
 EXTRAPOLATE = typer.Option(False, "--allow-extrapolation", help="Settings without published support too.")
@@ -46,6 +47,7 @@ def search(
     choices: list[str] = SET,
     reward: str = typer.Option("log", "--reward", help="What learning agents are paid: log, linear or target."),
     quality_model: str = QUALITY_MODEL,
+    quality_method: str = QUALITY_METHOD,
     quality_rows: str = QUALITY_ROWS,
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
@@ -67,7 +69,7 @@ def search(
             else:
                 spec = workload or api.evaluator(env).workload.name
                 path = out or new_run_path("runs", env, spec, agent, seed)
-                quality = quality_of(quality_model, quality_rows, quality_function, allow_extrapolation)
+                quality = quality_of(quality_model, quality_method, quality_rows, quality_function, allow_extrapolation)
                 result = api.search(
                     env, workload, agent, split(objective), constraints_of(constraint), budget, seed, path,
                     choices_of(choices), reward, on_progress, quality,
@@ -100,10 +102,11 @@ def split(expressions: Sequence[str]) -> list[str]:
     return [part.strip() for text in expressions for part in re.split(r",(?![^(]*\))", text)]
 
 
-def quality_of(model: str, rows: str, function: str, allow_extrapolation: bool) -> dict[str, Any]:
+def quality_of(model: str, method: str, rows: str, function: str, allow_extrapolation: bool) -> dict[str, Any]:
     """What differs from the defaults among the options of quality."""
-    given = {"model": model, "rows": rows, "function": function, "allow_extrapolation": allow_extrapolation}
-    return {name: value for name, value in given.items() if value not in ("", False, "published")}
+    given: dict[str, Any] = {"model": model, "method": method, "rows": rows, "function": function}
+    given["allow_extrapolation"] = allow_extrapolation
+    return {name: value for name, value in given.items() if value not in ("", False, "published", "best")}
 
 
 def constraints_of(listed: Sequence[str]) -> Sequence[str] | None:
@@ -133,6 +136,7 @@ def choices_of(settings: Sequence[str]) -> dict[str, Any]:
 def _show(result: SearchResult) -> None:
     from archgym import api
     from archgym.cli import show
+    from archgym.search.optimum import LARGEST
 
     if result.best is not None and result.metrics is not None and result.objectives is not None:
         evaluation = api.evaluate(result.best, result.environment, result.workload)
@@ -152,8 +156,11 @@ def _show(result: SearchResult) -> None:
     )
     if result.regret is not None:
         show.out.print(f"Regret: {100 * result.regret:.2f} % above the true optimum ({result.optimum:.5g})")
-    elif result.best is not None:
+    elif result.best is not None and result.space.size <= LARGEST:
         show.out.print("Regret: unknown; `archgym optimum` with the same options finds the true optimum")
+    elif result.best is not None:
+        size = f"{result.space.size:.2g}"
+        show.out.print(f"Regret: unknown; {size} designs are too many to enumerate: hold some parameters by --set")
     show.out.print(f"Run directory: {result.path}", soft_wrap=True)
 
 
@@ -174,6 +181,7 @@ def optimum(
     constraint: list[str] = CONSTRAINT,
     choices: list[str] = SET,
     quality_model: str = QUALITY_MODEL,
+    quality_method: str = QUALITY_METHOD,
     quality_rows: str = QUALITY_ROWS,
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
@@ -186,7 +194,7 @@ def optimum(
     from archgym.search.optimum import optimum as enumerate_all
 
     show.log_to_stderr()
-    quality = quality_of(quality_model, quality_rows, quality_function, allow_extrapolation)
+    quality = quality_of(quality_model, quality_method, quality_rows, quality_function, allow_extrapolation)
     posed = api.problem(
         env, workload, split(objective), constraints_of(constraint), choices_of(choices), quality=quality
     )

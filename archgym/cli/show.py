@@ -141,6 +141,18 @@ def progress(what: str, quiet: bool) -> Iterator[Callable[[Standing], None] | No
             bar.stop()
 
 
+@contextlib.contextmanager
+def counter(what: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on stderr over a number of runs; None when quiet."""
+    if quiet:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), TaskProgressColumn(show_speed=False))
+    with Progress(*columns, TextColumn("{task.completed:g} of {task.total:g} runs"), console=err) as bar:
+        task = bar.add_task(what, total=1)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def log_to_stderr() -> None:
     """Show what the library logs (the one line at the first compilation)."""
     handler = logging.StreamHandler()

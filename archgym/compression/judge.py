@@ -24,13 +24,13 @@ QUALITY_METRICS = (
     Metric("quality_low", "", "lower end of its interval"),
     Metric("quality_high", "", "upper end of its interval"),
 )
+NOT_APPLICABLE = (
+    "not_applicable: the network cannot be so compressed, as one without attention has no tokens or heads to prune"
+)
 UNSUPPORTED = (
     "unsupported: published results say nothing of this setting for this network (`archgym quality` says why); "
     "--allow-extrapolation gives it a wider interval"
 )
-
-
-ROWS_HASH = "rows_hash"
 
 
 @cache
@@ -70,14 +70,25 @@ class Judge:
         """
         names = [field.name for field in fields(cls)]
         for name in values:
-            if name not in names and name != ROWS_HASH:
+            if name not in names:
                 raise unknown("quality option", name, names)
-        return cls(**{name: value for name, value in values.items() if name in names})
+        return cls(**values)
 
     def config(self) -> dict[str, Any]:
-        """Plain values, with an identity of the own rows."""
-        rows = Path(self.rows).read_bytes() if self.rows else b""
-        return asdict(self) | {ROWS_HASH: hashlib.sha256(rows).hexdigest()[:16]}
+        """Plain values that `of` reads, from whatever directory."""
+        return asdict(self) | {"rows": str(Path(self.rows).resolve()) if self.rows else ""}
+
+    @property
+    def own_rows(self) -> bytes:
+        """Contents of the file of own results.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            return Path(self.rows).read_bytes() if self.rows else b""
+        except OSError as error:
+            raise InputError(f"cannot read {self.rows}: {error.strerror}") from None
 
     def networks(self, workload: Workload) -> tuple[str, ...]:
         """Names of the networks whose results speak for a workload: one for each of its tasks.
@@ -121,10 +132,16 @@ class Judge:
 
 
 def judgement(judge: Judge, workload: Workload, setting: Setting) -> dict[str, Any]:
-    """What is known of the quality of a workload under a setting, as plain values; see api.Evaluation.quality."""
+    """What is known of the quality of a workload under a setting, as plain values; see Evaluation.quality.
+
+    Raises:
+        InputError: something that was asked of the judge is unknown or unreadable.
+    """
     try:
         found = judge.estimate(judge.networks(workload), setting)
     except InputError as error:
+        if judge != Judge():
+            raise
         return {"quality_loss": None, "low": None, "high": None, "network": None, "why": str(error)}
     known = not math.isnan(found.quality_loss)
     numbers = {name: getattr(found, name) if known else None for name in ("quality_loss", "low", "high")}

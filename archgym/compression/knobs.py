@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from archgym.compression.setting import ACTIVATION_BITS, KV_BITS, PATTERNS, SPARSITY_METHODS, WEIGHT_BITS, Setting
@@ -25,6 +25,12 @@ DEFAULTS: dict[str, Value] = {name: getattr(_DENSE, name) for name in KNOB_NAMES
 DEFAULTS["sparsity_method"] = SPARSITY_METHODS[1]  # at a share of 0 no method matters
 
 
+def knobs_of(setting: Setting) -> dict[str, Value]:
+    """The value of each knob in a setting: inverse of `setting_of`."""
+    values: dict[str, Value] = {name: getattr(setting, name) for name in KNOB_NAMES}
+    return values if setting.activation_sparsity else values | {"sparsity_method": DEFAULTS["sparsity_method"]}
+
+
 def setting_of(codes: Sequence[float]) -> Setting:
     """The setting that the codes of KNOBS, in their order, stand for.
 
@@ -40,11 +46,11 @@ def setting_of(codes: Sequence[float]) -> Setting:
 def offered(supported: Callable[[Setting], bool]) -> dict[str, list[Value]]:
     """The choices of each knob that are worth searching: those that some supported setting has.
 
-    Looked for among settings that change one or two knobs of dense 16 bits; with a share of zeros comes its method.
+    Looked for among all combinations of widths, and among settings that change one or two knobs of dense 16 bits; a
+    share of zeros comes with its method.
     """
     found: dict[str, set[Value]] = {name: {value} for name, value in DEFAULTS.items()} | {"sparsity_method": set()}
-    moves = list(_moves())
-    for move in [*moves, *({**one, **two} for one, two in combinations(moves, 2) if not one.keys() & two.keys())]:
+    for move in _candidates():
         if all(value in found[name] for name, value in move.items()):
             continue  # nothing new to learn
         values = DEFAULTS | move
@@ -53,6 +59,17 @@ def offered(supported: Callable[[Setting], bool]) -> dict[str, list[Value]]:
                 found[name].add(value)
     found["sparsity_method"] = found["sparsity_method"] or {DEFAULTS["sparsity_method"]}
     return {knob.name: [choice for choice in knob.choices if choice in found[knob.name]] for knob in KNOBS}
+
+
+def _candidates() -> Iterator[dict[str, Value]]:
+    """Changes of dense 16 bits: one knob, two, or all widths."""
+    moves = list(_moves())
+    yield from moves
+    yield from ({**one, **two} for one, two in combinations(moves, 2) if not one.keys() & two.keys())
+    widths = KNOBS[:3]
+    yield from (
+        dict(zip((knob.name for knob in widths), bits, strict=True)) for bits in product(*(k.choices for k in widths))
+    )
 
 
 def _moves() -> Iterator[dict[str, Value]]:

@@ -7,14 +7,13 @@ quality comes from published results (archgym.compression.judge). Both are worke
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from archgym.compression.judge import QUALITY_METRICS, UNSUPPORTED, Judge
+from archgym.compression.judge import NOT_APPLICABLE, QUALITY_METRICS, UNSUPPORTED, Judge
 from archgym.compression.knobs import DEFAULTS, KNOB_NAMES, offered, setting_of
 from archgym.compression.network import Network
 from archgym.compression.setting import Setting
@@ -27,15 +26,17 @@ from archgym.space import Value
 from archgym.workloads import Workload
 
 QUALITY_NAMES = tuple(metric.name for metric in QUALITY_METRICS)
+LARGEST_KEPT = 4096  # settings whose operators are kept: up to 54 kB each
 Choices = Mapping[str, "Sequence[Value] | Value"]
 
 
 @dataclass(frozen=True)
 class _Case:
-    """One setting: its operators, None where it is unsupported, and the values of the quality metrics."""
+    """One setting: its operators, the values of the quality metrics, and why it has no operators."""
 
     operators: np.ndarray | None
     quality: tuple[float, ...]
+    why: int
 
 
 class JointEvaluator(Evaluator):
@@ -59,16 +60,23 @@ class JointEvaluator(Evaluator):
         self.networks = judge.networks(workload) if judge else ()
         self.space = family.joint_space
         self.metrics = (*family.metrics, *(QUALITY_METRICS if judge else ()))
-        self.reasons = (*family.reasons, UNSUPPORTED)
+        self.reasons = (*family.reasons, UNSUPPORTED, NOT_APPLICABLE)
         self.dtype = metrics_dtype(self.metrics)
         self._network = Network(workload)
         self._inner = metrics_dtype(family.metrics)
         self._blank = np.zeros(1, self._inner)
-        self._blank["why"] = len(family.reasons)
         for metric in family.metrics:
             self._blank[metric.name] = np.nan
         self._cases: dict[Setting, _Case] = {}
         self._settings: dict[bytes, Setting] = {}
+
+    def applicable(self, setting: Setting) -> bool:
+        """Whether the network can be so compressed."""
+        try:
+            self._network.compressed(setting)
+        except InputError:
+            return False
+        return True
 
     def supported(self, setting: Setting) -> bool:
         """Whether quality is known and the network can be so compressed."""
@@ -82,12 +90,20 @@ class JointEvaluator(Evaluator):
     def _case(self, setting: Setting) -> _Case:
         """What is known of a setting, worked out once."""
         if setting not in self._cases:
-            quality, operators = self._quality(setting), None
-            if not np.isnan(quality).any():
-                with contextlib.suppress(InputError):  # the network has no attention to prune, or nothing to slice
-                    operators = plain_array(self._network.compressed(setting))
-            self._cases[setting] = _Case(operators, quality)
+            if len(self._cases) >= LARGEST_KEPT:
+                self._cases.clear()
+                self._settings.clear()
+            self._cases[setting] = self._new_case(setting)
         return self._cases[setting]
+
+    def _new_case(self, setting: Setting) -> _Case:
+        quality, unknown = self._quality(setting), len(self.family.reasons)
+        if np.isnan(quality).any():
+            return _Case(None, quality, unknown)
+        try:
+            return _Case(plain_array(self._network.compressed(setting)), quality, 0)
+        except InputError:  # no attention to prune, or nothing to slice
+            return _Case(None, tuple(np.nan for _ in quality), unknown + 1)
 
     def _quality(self, setting: Setting) -> tuple[float, ...]:
         """Values of the quality metrics; NaN where unsupported."""
@@ -116,7 +132,7 @@ class JointEvaluator(Evaluator):
         for key, count in zip(distinct, np.bincount(group), strict=True):
             part = slice(end, end + count)
             case, end = self._case_of(key.tobytes()), part.stop
-            quality[part] = case.quality
+            quality[part], inner["why"][part] = case.quality, case.why
             if case.operators is not None:
                 self._drive(hardware[part], case.operators, self._tasks, self._technology, inner[part])
         quality[~inner["feasible"]] = np.nan
@@ -148,6 +164,6 @@ def searched(evaluator: Evaluator, choices: Choices | None) -> dict[str, Any]:
         return asked
     if evaluator.judge is None:
         return {**DEFAULTS, **asked}
-    if evaluator.judge.function != "published":  # one's own function may be a measurement: ask it while searching
-        return asked
-    return {**offered(evaluator.supported), **asked}
+    # One's own function may be a measurement: it is asked while searching, not beforehand.
+    ask_first = evaluator.judge.function == "published"
+    return {**offered(evaluator.supported if ask_first else evaluator.applicable), **asked}

@@ -60,6 +60,7 @@ class Family:
             options a user can set (`systolic?node_nm=16`).
         presets: published machines.
         bottleneck: names what limits an operator, from its LayerCost.
+        relief: which parameters relieve which bottleneck, most promising first; names as `bottleneck` gives them.
         workload, objective, constraints: what is searched when the user says nothing.
         validation: `"module:function"` that takes a folder of reference data, or None, and returns Checks.
         scratchpad: bytes of the on-chip memory of a design record that keeps activations between operators, of which
@@ -80,6 +81,7 @@ class Family:
     workload: str
     objective: str
     constraints: tuple[str, ...] = ()
+    relief: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validation: str = ""
     scratchpad: Callable[[Any], float] | None = None
 

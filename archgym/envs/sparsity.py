@@ -52,13 +52,18 @@ def skips_weights(operator, engine):
 
 @register_jitable
 def stored_share(operator, engine):
-    """Bytes of the stored weights over those of the dense ones, indices included; above 1 where indices cost more.
+    """Bytes of the stored weights over those of the dense ones, indices included; above 1 where indices cost more."""
+    return stored_share_at(operator, engine, weight_bits(operator))
+
+
+@register_jitable
+def stored_share_at(operator, engine, bits):
+    """The same for weights that are kept at another width than the operator's.
 
     N of M: (N/M) (b + ceil(log2 M)) bits per position [Sparse TC]; bitmap: (N/M) b + 1.
     """
     if not skips_weights(operator, engine):
         return 1.0
-    bits = weight_bits(operator)
     if engine == N_OF_M:
         return operator.weight_density * (1.0 + np.ceil(np.log2(operator.pattern_m)) / bits)
     return operator.weight_density + 1.0 / bits

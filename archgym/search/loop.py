@@ -90,6 +90,8 @@ def _run(
     request: Request, path: Path | None, resume: bool, on_progress: OnProgress | None, checkpoint_s: float
 ) -> SearchResult:
     agent = request.new_agent()  # before the directory: an agent that cannot be built leaves none behind
+    agent.relief = request.evaluator.family.relief
+    agent.breakdown = lambda index: request.evaluator.breakdown(request.space.decode(index[None]))
     request.evaluator.compile()
     if path is None:
         return _Loop(request, agent, None, on_progress, checkpoint_s).run()

@@ -23,7 +23,7 @@ from archgym.envs.evaluator import CHUNK, Evaluator, cache_dir, model_hash
 from archgym.errors import InputError, RunError
 from archgym.objective import FloatArray, Objective
 from archgym.search.files import read_json, write_json
-from archgym.search.request import checked_space, choices, compression_of, digest
+from archgym.search.request import checked_space, choices, compression_of, digest, hash_of_compression
 from archgym.search.result import Progress, plain_metrics
 from archgym.search.tally import Front
 from archgym.space import DesignSpace, Indices, Value
@@ -282,6 +282,7 @@ def _key(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> dict
         "workload": evaluator.workload.name,
         "operators": digest(evaluator.workload.identity),
         "compression": compression_of(evaluator),
+        "compression_hash": hash_of_compression(evaluator),
         "objective": objective.names,
         "constraints": sorted(map(str, objective.constraints)),
         "space": choices(space),

@@ -87,6 +87,7 @@ class Request:
             "budget": self.budget,
             "model_hash": model_hash(evaluator.family),
             "workload_hash": digest(evaluator.workload.identity),
+            "compression_hash": hash_of_compression(evaluator),
             "space_hash": digest(repr(choices(self.space)).encode()),
         }
 
@@ -152,7 +153,14 @@ def compression_of(evaluator: Evaluator) -> dict[str, Any] | None:
     """How the network is compressed and its quality judged, as plain values; None where it stays as it comes."""
     if not isinstance(evaluator, JointEvaluator):
         return None
-    return {"judge": evaluator.judge.config() if evaluator.judge else None, "hash": compression_hash()}
+    return {"judge": evaluator.judge.config() if evaluator.judge else None}
+
+
+def hash_of_compression(evaluator: Evaluator) -> str:
+    """Identity of what settings do to networks, and of the results that quality comes from."""
+    if not isinstance(evaluator, JointEvaluator):
+        return ""
+    return digest(compression_hash().encode() + (evaluator.judge.own_rows if evaluator.judge else b""))
 
 
 def _evaluator(

@@ -42,6 +42,7 @@ REQUEST = (  # the keys of config.json that decide the trials, in the order they
 NUMBERS = {  # identity of the numbers the trials were evaluated with
     "model_hash": "cost model",
     "workload_hash": "workload's operator table",
+    "compression_hash": "compression of networks, or the results that quality comes from,",
     "space_hash": "design space",
 }
 

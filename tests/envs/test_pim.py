@@ -190,7 +190,7 @@ def test_coprocessed_layers_keep_the_pus_busy_while_halves_swap_sides() -> None:
     constants = budget(design, technology)
     workload = Workload.load("llama2-7b:decode?batch=16&bits=16")
     operator = next(row for row in workload.operators if row.n >= 2 * row.k > 0 and row.weight)
-    form = format_of(design, operator, constants)
+    form = format_of(design, operator, operator.b_bits, constants)
     placed = place(design, operator, form, technology, constants, 0.5)
     alone = on_pim(design, operator, form, technology, constants, 0.5)
     assert 0 < placed.on_pim < 1

@@ -14,7 +14,7 @@ from numba.extending import register_jitable
 
 from archgym.envs.pim.budget import DUAL, FEASIBLE, MEMORY_CAPACITY, budget
 from archgym.envs.pim.devices import ACCESS_BYTES
-from archgym.envs.pim.formats import Format, format_of
+from archgym.envs.pim.formats import WIDER, WIDTHS, Format, format_of, may_store
 from archgym.envs.pim.placement import place, stream
 from archgym.workloads.operators import DECODE, KINDS, WEIGHT_NONE
 
@@ -73,8 +73,7 @@ def cost(design, operator, technology, budget):
 
     form = DENSE
     if operator.k > 0:
-        form = format_of(design, operator, budget)
-        part = place(design, operator, form, technology, budget, half)
+        form, part = stored_and_placed(design, operator, technology, budget, half)
     else:
         part = stream(design, operator, budget)
     # what is really multiplied, counted as 16-bit products
@@ -124,6 +123,34 @@ def cost(design, operator, technology, budget):
         residuals=residuals,
         residual_bytes=residuals * operator.out_bytes,
     )
+
+
+@register_jitable
+def stored_and_placed(design, operator, technology, budget, half):
+    """Format and place of an operator with products. B is stored wider than its elements are where that takes less
+    time: what unpacks them may be slower than reading more, and wide columns leave lanes for further vectors.
+    """
+    form = format_of(design, operator, operator.b_bits, budget)
+    part = place(design, operator, form, technology, budget, half)
+    best_s = WIDER * product_s(design, operator, budget, part)
+    for bits in WIDTHS:
+        if may_store(operator, bits):
+            other = format_of(design, operator, bits, budget)
+            if other.stored_bits > form.stored_bits:
+                other_part = place(design, operator, other, technology, budget, half)
+                other_s = product_s(design, operator, budget, other_part)
+                if other_s < best_s:
+                    form, part, best_s = other, other_part, other_s
+    return form, part
+
+
+@register_jitable
+def product_s(design, operator, budget, placed):
+    """Time of an operator with products, messages apart; with an NPU its epilogue streams behind the arrays."""
+    vector_s = vector_work_s(design, operator, budget, False, placed, 1.0)
+    if budget.has_npu > 0:
+        return max(placed.npu_s, vector_s) + placed.pim_s
+    return placed.npu_s + placed.pim_s + vector_s
 
 
 @register_jitable

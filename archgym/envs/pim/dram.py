@@ -186,7 +186,7 @@ def gemv_by_inputs(m, k, n, a_bits, b_bits, out_bits, slot, density, channels, b
 
     Lanes hold outputs: a column has weights of one input, and each result register a sum per lane. PUs with outputs of
     their own skip together; those that share the outputs and divide k have other inputs and wait for the fullest.
-    Rows are opened as before: one without any input left is too rare to count.
+    Rows are opened as before: one without any input left is too rare to count. The layout needs no zeros (density 1).
     """
     units = max(np.floor(channels * budget.pus / budget.adder), 1.0)
     blocks = np.ceil(n * b_bits / (budget.adder * ACCESS_BYTES * 8.0))

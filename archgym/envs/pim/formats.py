@@ -18,6 +18,9 @@ from archgym.envs.scales import group_scaled
 from archgym.envs.sparsity import BITMAP, N_OF_M, input_share, skips_weights
 from archgym.workloads.operators import WEIGHT_A, WEIGHT_B, WEIGHT_NONE
 
+WIDTHS = (3.0, 4.0, 6.0, 8.0, 16.0)  # bits that narrower elements of B may be stored with
+WIDER = 0.95  # and are, where the time of a product falls below this share: wider costs bytes and energy
+
 
 class Format(NamedTuple):
     """B in memory and its products, per position of B.
@@ -70,26 +73,44 @@ def read_by_pus(design, operator, budget):
 
 
 @register_jitable
-def product_bits(design, operator):
+def product_bits(design, operator, bits):
     """(operand width, width of a weight among operands): 16 and 8 bits are native, 4 bits where lanes are split."""
-    widest = max(operator.a_bits, operator.b_bits)
+    widest = max(operator.a_bits, bits)
     width = 4.0 if design.arithmetic >= PACKED and widest <= 4.0 else max(widest, 8.0)
-    if design.arithmetic == MIXED and operator.b_bits < operator.a_bits:
-        return width, 4.0 if operator.b_bits <= 4.0 else max(operator.b_bits, 8.0)
+    if design.arithmetic == MIXED and bits < operator.a_bits:
+        return width, 4.0 if bits <= 4.0 else max(bits, 8.0)
     return width, width
 
 
 @register_jitable
-def format_of(design, operator, budget):
-    """Format of B of an operator with products."""
-    width, narrow = product_bits(design, operator)
+def converted(operator, bits):
+    """Whether elements of B stored with `bits` bits are narrower than their product, or have scales for groups."""
+    if operator.weight == WEIGHT_A:
+        return False
+    return bits < operator.a_bits or (bits < 8.0 and group_scaled(operator))
+
+
+@register_jitable
+def may_store(operator, bits):
+    """Whether B may be stored with `bits` bits instead of its own: up to the inputs' width, or 8 bits."""
+    own = operator.b_bits
+    return converted(operator, own) and own < bits and bits <= max(operator.a_bits, 8.0)
+
+
+@register_jitable
+def format_of(design, operator, bits, budget):
+    """Format of B of an operator with products, its elements stored with `bits` bits: its own, or more.
+
+    With more, B is what a network of that width would have: from 8 bits on, scales of groups are multiplied in.
+    """
+    width, narrow = product_bits(design, operator, bits)
     pus = read_by_pus(design, operator, budget)
     dense = table_bits(operator)
-    stored, scales = dense, dense - operator.b_bits
+    scales = 0.0 if bits >= 8.0 else dense - operator.b_bits
+    stored = bits + scales
     widened = unpacked = selected = 0.0
     scaled = group_scaled(operator)
-    below = operator.b_bits < operator.a_bits or (scaled and operator.b_bits < 8.0)
-    if below and operator.b_bits < width and operator.weight != WEIGHT_A:
+    if converted(operator, bits) and bits < width:
         if design.arithmetic == UNIFORM and pus:
             stored, scales = width, 0.0  # widened beforehand, scales multiplied in (for 8 bits as QoQ, 2405.04532)
         elif design.arithmetic == UNIFORM:

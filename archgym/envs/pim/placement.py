@@ -134,7 +134,7 @@ def on_pim(design, operator, form, technology, budget, half):
     if operator.weight != WEIGHT_NONE:
         m, n = m * operator.batch, n * operator.groups
         part = gemv(m, k, n, a_bits, b_bits, operator.out_bits, slot, channels, False, budget)
-        if design.sparsity_engine == ACTIVATIONS and operator.activation_density < 1.0 and operator.groups == 1.0:
+        if design.sparsity_engine == ACTIVATIONS and operator.groups == 1.0:  # with or without zeros
             density = operator.activation_density
             other = gemv_by_inputs(m, k, n, a_bits, b_bits, operator.out_bits, slot, density, channels, budget)
             if other.seconds < part.seconds:

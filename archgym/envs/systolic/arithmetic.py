@@ -8,7 +8,8 @@
 The narrow operand of `bit-serial` and `mixed` is the weight; in attention it is B, the keys or values.
 
 Weights below 8 bits come in groups of 128 with a scale (envs/scales.py). Bit-parallel arrays have nothing for scales:
-the vector unit widens each weight that enters to operand_bits, one lane operation a word. Bit-serial and mixed arrays
+either the vector unit widens each weight that enters to operand_bits, one lane operation a word, or the weights were
+expanded to 8 bits, which need none, before they were stored; the faster for each operator. Bit-serial and mixed arrays
 multiply integers and scale the sums of groups. Outlier-victim pairs do without: outliers are shifted, after a decoder
 at the edge has told them from victims. Scales of key-value caches belong to tokens, and so to scores and
 probabilities, where softmax applies them.
@@ -29,7 +30,9 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from archgym.compression.setting import GROUP
+from archgym.compression.setting import GROUP, NARROW
+from archgym.envs.scales import group_scaled
+from archgym.envs.sparsity import weight_bits
 from archgym.envs.systolic.codes import BIT_PARALLEL, BIT_SERIAL, MIXED, OS, OUTLIER_VICTIM, OVERLAPPED, WS
 from archgym.envs.technology import (
     ADD_UM2_PER_BIT,
@@ -63,6 +66,52 @@ class Rate(NamedTuple):
     again_a: float
     again_b: float
     again_out: float
+
+
+class Stored(NamedTuple):
+    """The form in which an operator's operands lie in memory and enter the array.
+
+    Attributes:
+        a_bytes, b_bytes: bytes of each, without what zeros save.
+        a_bits, b_bits: width of a word.
+        wider: bits that its sums are wider than those of the operator's own widths.
+        unpacked: whether the vector unit widens each weight at the array's edge.
+    """
+
+    a_bytes: float
+    b_bytes: float
+    a_bits: float
+    b_bits: float
+    wider: float
+    unpacked: bool
+
+
+@register_jitable
+def needs_scales(operator):
+    """Whether something must be done for scales of the weights: they are narrow and a sum runs over several groups."""
+    return group_scaled(operator) and weight_bits(operator) < NARROW
+
+
+@register_jitable
+def as_given(operator):
+    """Operands at their own widths, which the array takes as they are."""
+    return Stored(operator.a_bytes, operator.b_bytes, operator.a_bits, operator.b_bits, 0.0, False)
+
+
+@register_jitable
+def packed(design, operator):
+    """Weights at their own width, each widened to operand_bits by the vector unit when it enters the array."""
+    wider = max(design.operand_bits - weight_bits(operator), 0.0)
+    return Stored(operator.a_bytes, operator.b_bytes, operator.a_bits, operator.b_bits, wider, True)
+
+
+@register_jitable
+def expanded(operator):
+    """Weights that were multiplied by their scales before they were stored, at 8 bits and without scales."""
+    each, wider = operator.batch * operator.groups * operator.k * NARROW / 8.0, NARROW - weight_bits(operator)
+    if operator.weight == WEIGHT_A:
+        return Stored(each * operator.m, operator.b_bytes, float(NARROW), operator.b_bits, wider, False)
+    return Stored(operator.a_bytes, each * operator.n, operator.a_bits, float(NARROW), wider, False)
 
 
 @register_jitable

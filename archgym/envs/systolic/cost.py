@@ -18,9 +18,19 @@ import numpy as np
 from numba.extending import register_jitable
 
 from archgym.compression.setting import NARROW
-from archgym.envs.scales import group_scaled, group_sums
-from archgym.envs.sparsity import NONE, weight_bits
-from archgym.envs.systolic.arithmetic import LOW_BITS, loading, passes_of, peak_span, rate_of
+from archgym.envs.scales import group_sums
+from archgym.envs.sparsity import NONE
+from archgym.envs.systolic.arithmetic import (
+    LOW_BITS,
+    as_given,
+    expanded,
+    loading,
+    needs_scales,
+    packed,
+    passes_of,
+    peak_span,
+    rate_of,
+)
 from archgym.envs.systolic.budget import budget
 from archgym.envs.systolic.codes import (
     ACCUMULATOR_OVERFLOW,
@@ -145,8 +155,9 @@ def off_chip_bytes(operator, budget, a_bytes, b_bytes, loads_a, loads_b):
 def cost(design, operator, technology, budget):
     """LayerCost of one occurrence of `operator`; `budget` is that of the same design."""
     if operator.k > 0:
-        if design.arithmetic == BIT_PARALLEL and design.sparsity_engine == NONE:
-            return _matrix_cost(design, operator, budget, passes_of(design, operator), 1.0, ALL_KEPT)
+        if design.arithmetic == BIT_PARALLEL and design.sparsity_engine == NONE and not needs_scales(operator):
+            rate, stored = passes_of(design, operator), as_given(operator)
+            return _matrix_cost(design, operator, budget, rate, 1.0, ALL_KEPT, stored)
         return _featured_cost(design, operator, budget)
     a, b, out = off_chip_bytes(operator, budget, operator.a_bytes, operator.b_bytes, 1.0, 1.0)
     moved = a + b + out
@@ -172,25 +183,69 @@ def cost(design, operator, technology, budget):
 
 @register_jitable
 def _featured_cost(design, operator, budget):
-    """Of arrays with any feature: compiled apart, so that the plain array's loop stays free of it."""
-    rate, kept = rate_of(design, operator), kept_of(design, operator)
-    return _matrix_cost(design, operator, budget, rate, loading(design, operator), kept)
+    """Of arrays with any feature, or of narrow weights: compiled apart, so that the plain loop stays free of it."""
+    if design.arithmetic != BIT_PARALLEL or not needs_scales(operator):
+        return _stored_cost(design, operator, budget, as_given(operator))
+    layer = _stored_cost(design, operator, budget, packed(design, operator))
+    if design.operand_bits < NARROW:
+        return layer
+    return _better(layer, _stored_cost(design, operator, budget, expanded(operator)))
+
+
+@register_jitable
+def _stored_cost(design, operator, budget, stored):
+    kept = kept_of(design, operator, stored.a_bits if operator.weight == WEIGHT_A else stored.b_bits)
+    rate, load = rate_of(design, operator), loading(design, operator)
+    return _matrix_cost(design, operator, budget, rate, load, kept, stored)
+
+
+@register_jitable
+def _better(one, other):
+    """The feasible one of two layer costs, the faster, or the one that takes less energy."""
+    if one.why != other.why:
+        return one if one.why == FEASIBLE else other
+    if one.latency_s != other.latency_s:
+        return one if one.latency_s < other.latency_s else other
+    return one if _dynamic_j(one) <= _dynamic_j(other) else other
+
+
+@register_jitable
+def _dynamic_j(layer):
+    return layer.energy_mac_j + layer.energy_sram_j + layer.energy_vector_j + layer.energy_dram_j
+
+
+# -- one product, part by part
+
+
+class Folding(NamedTuple):
+    """An operator laid over the arrays.
+
+    Attributes:
+        fr, fc: folds over rows and columns.
+        tiles: tiles of the streamed dimension.
+        folds: folds that follow each other.
+        length: cycles in which the streamed operand of one passes.
+        cycles: of all, from the first word to the last.
+    """
+
+    fr: float
+    fc: float
+    tiles: float
+    folds: float
+    length: float
+    cycles: float
 
 
 @register_jitable(inline="always")
-def _matrix_cost(design, operator, budget, rate, load, kept):
+def _folding(design, operator, budget, rate, load, kept):
+    """Independent column folds are spread over the arrays; spare arrays split the streamed dimension of ws and is."""
     dataflow, rows, columns = design.dataflow, design.array_rows, design.array_columns
-    m, k, n = operator.m, operator.k, operator.n
     products = operator.batch * operator.groups
-    accumulator_bytes = design.accumulator_bits / 8
-
-    depth = k * kept.slots  # of K, as the array sees it
+    depth = operator.k * kept.slots  # of K, as the array sees it
     if rate.span > 1.0:
         depth = np.ceil(depth / rate.span)
-    fr, fc, sc, streamed = folds_of(dataflow, m, depth, n, rows, columns)
-    tiles = time_tiles(dataflow, fr, columns, sc, streamed, accumulator_bytes, budget.half_ofmap_bytes)
-
-    # Independent column folds are spread over the arrays; spare arrays split the streamed dimension of ws and is.
+    fr, fc, sc, streamed = folds_of(dataflow, operator.m, depth, operator.n, rows, columns)
+    tiles = time_tiles(dataflow, fr, columns, sc, streamed, design.accumulator_bits / 8, budget.half_ofmap_bytes)
     if dataflow == OS:
         units, split = products * fr * fc, 1.0
         folds = np.ceil(units / design.arrays)
@@ -203,67 +258,105 @@ def _matrix_cost(design, operator, budget, rate, load, kept):
     if load > 1.0:
         fold = max(fold, load * rows) if design.fold_overlap == OVERLAPPED else fold + (load - 1.0) * rows
     cycles = folds * fold + once - 1.0  # SCALE-Sim prints the last cycle's index
-    compute_s = cycles * budget.cycle_s
+    return Folding(fr, fc, tiles, folds, length, cycles)
 
-    # Off-chip traffic, per product as each has its own operands. Overlapped weights come in whole tiles (TPU v1).
-    a_bytes, b_bytes = operator.a_bytes, operator.b_bytes
+
+@register_jitable(inline="always")
+def _traffic(design, operator, budget, kept, stored, folding):
+    """Off-chip bytes (A, B, output), per product as each has its own operands.
+
+    Overlapped weights come in whole tiles (TPU v1), a word for each PE; where PEs take several, in as many as K fills.
+    """
+    dataflow, rows, columns = design.dataflow, design.array_rows, design.array_columns
+    products = operator.batch * operator.groups
+    a_bytes, b_bytes = stored.a_bytes, stored.b_bytes
     if operator.weight == WEIGHT_B:
         b_bytes *= kept.stored
     elif operator.weight == WEIGHT_A:
         a_bytes *= kept.stored
     a_each, b_each = a_bytes / products, b_bytes / products
-    slice_bytes = a_each * min(1.0, columns / m) if dataflow == IS else b_each * min(1.0, columns / n)
+    slice_bytes = a_each * min(1.0, columns / operator.m) if dataflow == IS else b_each * min(1.0, columns / operator.n)
+    fr, fc, tiles = folding.fr, folding.fc, folding.tiles
     loads_a, loads_b = loads_of(
         dataflow, a_each, b_each, slice_bytes, fr, fc, tiles, budget.half_ifmap_bytes, budget.half_filter_bytes
     )
     if dataflow == WS and design.fold_overlap == OVERLAPPED and operator.weight == WEIGHT_B:
-        slot_bits = operator.b_bits * kept.stored / kept.slots
-        b_bytes = max(products * fr * fc * rows * columns * rate.span * slot_bits / 8, b_bytes)
-    a, b, out = off_chip_bytes(operator, budget, a_bytes, b_bytes, loads_a, loads_b)
+        slot_bits = stored.b_bits * kept.stored / kept.slots
+        filled = np.ceil(operator.k * kept.slots / rows)
+        b_bytes = max(products * filled * fc * rows * columns * slot_bits / 8, b_bytes)
+    return off_chip_bytes(operator, budget, a_bytes, b_bytes, loads_a, loads_b)
+
+
+@register_jitable
+def _edge_words(design, operator, rate, kept, folding):
+    """Words of A and of B that enter the array, of dense operands and of kept ones, and partial sums in and out.
+
+    Every K fold and pass but the first also reads the partial sum it adds to; os adds up inside the array.
+    """
+    m, n, products = operator.m, operator.n, operator.batch * operator.groups
+    a, b, sums = sram_words(design.dataflow, m, operator.k, n, folding.fr, folding.fc, folding.tiles)
+    sums_written = sums if design.dataflow == OS else sums * rate.again_out
+    a, b = a * (products * rate.again_a), b * (products * rate.again_b)
+    a_kept, b_kept = a, b
+    if kept.products < 1.0:
+        a_kept *= kept.products if operator.weight == WEIGHT_A else kept.inputs
+        b_kept *= kept.products if operator.weight == WEIGHT_B else 1.0
+    return a, b, a_kept, b_kept, products * (2 * sums_written - m * n)
+
+
+@register_jitable(inline="always")
+def _extras(design, operator, budget, kept, stored, a_words, b_words):
+    """Beside the multipliers: energy of choosing inputs, scaling groups and decoding pairs; operations of unpacking."""
+    products = operator.batch * operator.groups
+    energy_j, vector_ops = 0.0, 0.0
+    if kept.scanned > 0.0:
+        energy_j += products * operator.m * operator.k * budget.scan_j
+    elif kept.products < 1.0:
+        energy_j += products * operator.m * operator.k * operator.n * kept.products * budget.select_j
+    if stored.unpacked:
+        vector_ops = a_words if operator.weight == WEIGHT_A else b_words
+    if design.arithmetic == OUTLIER_VICTIM:
+        nibbles = a_words * np.ceil(operator.a_bits / LOW_BITS) + b_words * np.ceil(operator.b_bits / LOW_BITS)
+        energy_j += nibbles * budget.decode_j
+    elif design.arithmetic != BIT_PARALLEL and needs_scales(operator):
+        energy_j += group_sums(operator) * budget.scale_j
+    return energy_j, vector_ops
+
+
+@register_jitable(inline="always")
+def _matrix_cost(design, operator, budget, rate, load, kept, stored):
+    products = operator.batch * operator.groups
+    folding = _folding(design, operator, budget, rate, load, kept)
+    compute_s = folding.cycles * budget.cycle_s
+    a, b, out = _traffic(design, operator, budget, kept, stored, folding)
     moved = a + b + out
     memory_s = moved * budget.memory_s_per_byte
 
     # The array waits for each tile's shift where it starved for it, else only where streaming is too short to hide it.
     shift = 0.0
-    if dataflow != OS:
-        hidden = min(length, load * rows) if design.fold_overlap == OVERLAPPED and compute_s >= memory_s else 0.0
-        shift = folds * (load * rows - hidden)
+    if design.dataflow != OS:
+        wait, hidden = load * design.array_rows, 0.0
+        if design.fold_overlap == OVERLAPPED and compute_s >= memory_s:
+            hidden = min(folding.length, wait)
+        shift = folding.folds * (wait - hidden)
 
-    a_words, b_words, sums = sram_words(dataflow, m, k, n, fr, fc, tiles)
-    a_words *= products * rate.again_a
-    b_words *= products * rate.again_b
-    if kept.products < 1.0:
-        a_words *= kept.stored if operator.weight == WEIGHT_A else kept.inputs
-        b_words *= kept.stored if operator.weight == WEIGHT_B else 1.0
-    # Every K fold and pass but the first also reads the partial sum it adds to; os adds up inside the array.
-    sums_written = sums if dataflow == OS else sums * rate.again_out
-    sums_bytes = products * (2 * sums_written - m * n) * accumulator_bytes
-    macs = products * m * k * n * kept.products
-    energy_mac_j = macs * rate.cycles * budget.element_j / rate.span
-
-    # Beside the multipliers: choosing inputs, looking at them, scales of groups, decoding of pairs.
-    vector_ops, scanned_bytes, why = operator.vector_ops, 0.0, FEASIBLE
-    needed_bits = operator.accumulator_bits
-    if kept.products < 1.0:
-        if kept.scanned > 0.0:
-            scanned_bytes = products * m * k * operator.a_bits / 8
-            energy_mac_j += products * m * k * budget.scan_j
+    a_dense, b_dense, a_words, b_words, sums = _edge_words(design, operator, rate, kept, folding)
+    a_read, b_read = a_words * stored.a_bits / 8, b_words * stored.b_bits / 8
+    if kept.products < 1.0:  # weights come with their indices; inputs may be looked at before
+        if operator.weight == WEIGHT_A:
+            a_read = a_dense * kept.stored * stored.a_bits / 8
         else:
-            energy_mac_j += macs * budget.select_j
-    if weight_bits(operator) < NARROW and group_scaled(operator):
-        if design.arithmetic == BIT_PARALLEL:  # widened at the array's edge
-            vector_ops += a_words if operator.weight == WEIGHT_A else b_words
-            needed_bits += max(design.operand_bits - weight_bits(operator), 0.0)
-        elif design.arithmetic != OUTLIER_VICTIM:
-            energy_mac_j += group_sums(operator) * budget.scale_j
-    if design.arithmetic == OUTLIER_VICTIM:
-        nibbles = a_words * np.ceil(operator.a_bits / LOW_BITS) + b_words * np.ceil(operator.b_bits / LOW_BITS)
-        energy_mac_j += nibbles * budget.decode_j
+            b_read = b_dense * kept.stored * stored.b_bits / 8
+        a_read += kept.scanned * products * operator.m * operator.k * stored.a_bits / 8
+    sums_bytes = sums * (design.accumulator_bits / 8)
+    macs = products * operator.m * operator.k * operator.n * kept.products
+    extra_j, unpacking = _extras(design, operator, budget, kept, stored, a_words, b_words)
+    vector_ops = operator.vector_ops + unpacking
     vector_s = vector_ops * budget.vector_s_per_op
-    a_read, b_read = a_words * operator.a_bits / 8 + scanned_bytes, b_words * operator.b_bits / 8
     # Nothing comes prefetched for free: it would have taken the memory's time during the operator before.
     latency_s = max(overlapped(compute_s, moved, 0.0, budget.memory_s_per_byte), vector_s)
-    if needed_bits > design.accumulator_bits:
+    why = FEASIBLE
+    if operator.accumulator_bits + stored.wider > design.accumulator_bits:
         why = ACCUMULATOR_OVERFLOW
     return LayerCost(
         why=why,
@@ -275,7 +368,7 @@ def _matrix_cost(design, operator, budget, rate, load, kept):
         macs=macs,
         sram_bytes=a_read + b_read + sums_bytes,
         dram_bytes=moved,
-        energy_mac_j=energy_mac_j,
+        energy_mac_j=macs * rate.cycles * budget.element_j / rate.span + extra_j,
         energy_sram_j=(a_read + a) * budget.ifmap_j_per_byte
         + (b_read + b) * budget.filter_j_per_byte
         + (sums_bytes + out) * budget.ofmap_j_per_byte,

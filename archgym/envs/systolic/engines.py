@@ -35,7 +35,7 @@ from archgym.envs.sparsity import (
     computed_share,
     input_share,
     skips_weights,
-    stored_share,
+    stored_share_at,
 )
 from archgym.envs.systolic.arithmetic import MUX_OVER_ADD, input_ports
 from archgym.envs.systolic.codes import IS
@@ -70,8 +70,8 @@ ALL_KEPT = Kept(1.0, 1.0, 1.0, 1.0, 0.0)
 
 
 @register_jitable
-def kept_of(design, operator):
-    """Shares of an operator's work that are left on a design."""
+def kept_of(design, operator, bits):
+    """Shares of an operator's work that are left on a design that keeps its weights at `bits` in memory."""
     engine = design.sparsity_engine
     if engine == NONE or operator.weight == WEIGHT_NONE:
         return ALL_KEPT
@@ -85,7 +85,7 @@ def kept_of(design, operator):
     by_column = (operator.weight == WEIGHT_B) != (design.dataflow == IS)
     lanes = design.array_columns if by_column else design.array_rows
     slots = max(computed_share(operator, engine, lanes, min(WINDOW, operator.k)), 1.0 / FEED)
-    return Kept(operator.weight_density, slots, stored_share(operator, engine), 1.0, 0.0)
+    return Kept(operator.weight_density, slots, stored_share_at(operator, engine, bits), 1.0, 0.0)
 
 
 @register_jitable

@@ -19,5 +19,12 @@ WAFER = Family(
     workload="llama3-8b:decode?context=4096&bits=16",
     objective="latency_s*energy_j",
     constraints=("power_w<=25000",),
+    relief={
+        "compute": ("macs", "sram_bits", "clock_ghz", "prefill_side", "decode_side", "gemm"),
+        "network latency": ("clock_ghz", "-prefill_side", "-decode_side", "gemm", "allreduce"),
+        "network bandwidth": ("noc_bits", "reticle_bandwidth", "clock_ghz", "gemm", "allreduce"),
+        "vector unit": ("macs", "clock_ghz", "prefill_side", "decode_side"),
+        "off-wafer memory": ("memory", "streaming", "sram_kib"),
+    },
     validation="archgym.envs.wafer.validation:validate",
 )
