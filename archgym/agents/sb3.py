@@ -1,0 +1,104 @@
+"""Stable-Baselines3 without an environment: its algorithms learn from what they are handed.
+
+Source: A. Raffin, A. Hill, A. Gleave, A. Kanervisto, M. Ernestus, N. Dormann, "Stable-Baselines3: reliable
+reinforcement learning implementations", JMLR 22(268), 2021.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Space
+from numpy.typing import NDArray
+from stable_baselines3.common.logger import Logger
+from torch.distributions import Distribution
+
+from archgym.objective import FloatArray
+from archgym.space import Indices
+
+CONSTANT = Box(1.0, 1.0, (1,))  # observation of an episode of one step
+
+
+def without_environment(
+    build: Any, policy: Any, observations: Any, actions: Space[Any], envs: int, **options: Any
+) -> Any:
+    """A model of class `build`: spaces and a number of environments are all it needs, as when SB3 loads a saved one."""
+    model = build(policy, None, device="cpu", _init_setup_model=False, **options)
+    model.observation_space, model.action_space, model.n_envs = observations, actions, envs
+    model._setup_model()
+    model.set_logger(Logger(None, []))
+    return model
+
+
+def draw_designs(model: Any, n: int) -> Indices:
+    """Designs [n, P] from the policy of a model whose episodes are one design long."""
+    with torch.no_grad():
+        actions, _, _ = model.policy(torch.ones(n, 1))
+    return np.asarray(actions.numpy(), np.int64)
+
+
+def learn_designs(model: Any, indices: Indices, rewards: FloatArray) -> None:
+    """One update of an actor-critic model: every design is an episode of one step, all side by side."""
+    n, buffer = len(indices), model.rollout_buffer
+    with torch.no_grad():
+        values, log_probs, _ = model.policy.evaluate_actions(torch.ones(n, 1), torch.as_tensor(indices))
+    buffer.n_envs = n
+    buffer.reset()
+    buffer.add(np.ones((n, 1)), indices, rewards, np.ones(n), values, log_probs)
+    buffer.compute_returns_and_advantage(torch.zeros(n), np.ones(n))
+    model.train()
+
+
+# -- states
+
+
+def packed(model: Any) -> NDArray[np.uint8]:
+    """Policy and optimiser of a model in torch's own file format, as an array of bytes."""
+    stream = io.BytesIO()
+    torch.save({"policy": model.policy.state_dict(), "adam": model.policy.optimizer.state_dict()}, stream)
+    return np.frombuffer(stream.getvalue(), np.uint8)
+
+
+def unpack(model: Any, array: NDArray[np.uint8]) -> None:
+    """Give a model the policy and optimiser of `packed`.
+
+    Raises:
+        ValueError: the array holds none that fit.
+    """
+    try:
+        saved = torch.load(io.BytesIO(array.tobytes()), weights_only=True)
+        model.policy.load_state_dict(saved["policy"])
+        model.policy.optimizer.load_state_dict(saved["adam"])
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"the policy cannot be read: {error}") from error
+
+
+@contextmanager
+def isolated(rng: np.random.Generator) -> Iterator[None]:
+    """Torch and SB3 draw from global generators: seed them from `rng` inside, give them back untouched.
+
+    Also one thread (the networks are tiny) and no validation of distributions (a quarter of the time).
+    """
+    saved = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    threads, validate = torch.get_num_threads(), Distribution._validate_args
+    seed = int(rng.integers(2**31))
+    torch.set_num_threads(1)
+    Distribution.set_default_validate_args(False)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(saved[0])
+        np.random.set_state(saved[1])
+        random.setstate(saved[2])
+        torch.set_num_threads(threads)
+        Distribution.set_default_validate_args(validate)
