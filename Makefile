@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: search test lint types format setup clean
+.PHONY: search test lint types format datasets setup clean
 
 search: setup
 	$(BIN)/archgym search --env systolic --agent ppo --workload resnet50
@@ -22,6 +22,21 @@ types: setup
 format: setup
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The reference data sets: 1,200 designs of each of four workloads per environment, the last workload held out.
+DATASET := $(BIN)/archgym dataset generate --quiet --force --n 1200
+
+datasets: setup
+	$(DATASET) --env systolic --workloads resnet50,mobilenetv2,bert-base,gpt2-xl:decode \
+		--hold-out gpt2-xl --out datasets/systolic
+	$(DATASET) --env pim --workloads 'llama2-7b:decode?batch=4,gpt2-xl:decode,resnet50,llama3-8b:decode' \
+		--hold-out llama3-8b --out datasets/pim
+	$(DATASET) --env wafer --workloads 'llama3-8b:decode?context=4096&bits=16,llama2-7b:decode?bits=16' \
+		--workloads 'bert-base?bits=16,gpt3-13b:decode?bits=16' --hold-out gpt3-13b --out datasets/wafer
+	$(DATASET) --env fpga --workloads llama2-7b:decode,resnet50,bert-base,mobilenetv2 \
+		--hold-out mobilenetv2 --out datasets/fpga
+	$(DATASET) --env xr --workloads xr-vr-gaming,xr-ar-gaming,xr-ar-assistant,xr-social-interaction-a \
+		--hold-out xr-social-interaction-a --out datasets/xr
 
 setup: $(READY)
 

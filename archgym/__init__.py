@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 if TYPE_CHECKING:
-    from archgym.api import compare, make, optimum, plan_memory, quality, search, validate
+    from archgym import datasets as datasets
+    from archgym.api import compare, compare_runs, make, optimum, plan_memory, quality, search, validate
     from archgym.evaluation import Evaluation, evaluate
     from archgym.objective import Objective
     from archgym.search import load_run
@@ -28,6 +29,7 @@ _PUBLIC = {
     "Parameter": "archgym.space",
     "Workload": "archgym.workloads",
     "compare": "archgym.api",
+    "compare_runs": "archgym.api",
     "evaluate": "archgym.evaluation",
     "load_run": "archgym.search",
     "make": "archgym.api",
@@ -44,6 +46,7 @@ __all__ = [
     "Parameter",
     "Workload",
     "compare",
+    "compare_runs",
     "evaluate",
     "load_run",
     "make",
@@ -56,10 +59,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'archgym' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "datasets":
+        return import_module("archgym.datasets")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'archgym' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)
 
 

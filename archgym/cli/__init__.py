@@ -39,6 +39,7 @@ def _options(
 
 from archgym.cli import (  # noqa: E402 (their commands join the app)
     compare,  # noqa: F401
+    dataset,  # noqa: F401
     evaluate,  # noqa: F401
     listing,  # noqa: F401
     quality,  # noqa: F401

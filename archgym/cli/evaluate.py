@@ -31,7 +31,7 @@ def evaluate(
         ..., help="Preset, JSON file or text, run directory, or parameter=value; later ones override."
     ),
     env: str = typer.Option(
-        None, "--env", "-e", help="Environment; a preset brings its own options.  [default: the run's, or systolic]"
+        None, "--env", "-e", help="Environment; a preset brings its own options.  \\[default: the run's, or systolic]"
     ),
     workload: str = WORKLOAD,
     memory_plan: str = typer.Option(

@@ -46,7 +46,7 @@ def show(spec: str = SPEC, json: bool = JSON) -> None:
 @workload_app.command("import")
 def import_(
     model: str = typer.Argument(..., help="model.onnx?batch=4 or config.json:decode?batch=8."),
-    out: Path = typer.Argument(None, help="Table, .csv or .parquet.  [default: a .csv in this folder]"),
+    out: Path = typer.Argument(None, help="Table, .csv or .parquet.  \\[default: a .csv in this folder]"),
     force: bool = FORCE,
 ) -> None:
     """Turn an ONNX model or a Hugging Face configuration into a table."""

@@ -1,8 +1,8 @@
 """Trials as a table: one row per design told, with plain values, indices, metrics and outcome.
 
 Columns: `trial`; one per parameter (its value; text for a categorical one); `i_<parameter>` (index of the choice);
-one float64 per metric; `feasible`; `why` (code of the reason, "" when feasible); `violation`; `reward`;
-`objective_<k>`.
+one float64 per metric (`m_<metric>` where a parameter has its name); `feasible`; `why` (code of the reason, "" when
+feasible); `violation`; `reward`; `objective_<k>`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Columns:
         for parameter, column in zip(self.space.parameters, indices.T, strict=True):
             columns[f"i_{parameter.name}"] = column.astype(np.int16 if len(parameter.choices) < 2**15 else np.int64)
         for name in metric_names(outcome.metrics):
-            columns[name] = np.ascontiguousarray(outcome.metrics[name])
+            columns[metric_column(name, self.space)] = np.ascontiguousarray(outcome.metrics[name])
         columns["feasible"] = np.ascontiguousarray(outcome.metrics["feasible"])
         why = outcome.metrics["why"].astype(np.int32)
         columns["why"] = pa.DictionaryArray.from_arrays(why, pa.array(self.codes, pa.string()))
@@ -67,13 +67,18 @@ class Columns:
         indices = np.stack([table[f"i_{name}"].to_numpy().astype(np.int64) for name in names], axis=1)
         metrics = np.empty(len(table), self.metrics)
         for name in metric_names(metrics):
-            metrics[name] = table[name].to_numpy()
+            metrics[name] = table[metric_column(name, self.space)].to_numpy()
         metrics["feasible"] = table["feasible"].to_numpy()
         position = {code: why for why, code in enumerate(self.codes)}
         metrics["why"] = [position[code] for code in table["why"].to_pylist()]
         objectives = [table[f"objective_{k}"].to_numpy() for k in range(self.n_objectives)]
         rewards, violation = table["reward"].to_numpy(), table["violation"].to_numpy()
         return indices, Outcome(metrics, rewards, np.stack(objectives, axis=1), violation)
+
+
+def metric_column(name: str, space: DesignSpace) -> str:
+    """Name of a metric's column: its own, but where a parameter has it: a clock asked for and a clock reached."""
+    return f"m_{name}" if name in space.names else name
 
 
 def _values(parameter: Parameter, column: np.ndarray) -> Any:

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from archgym import api
 from archgym.errors import ArchGymError, RunError
 from archgym.objective import Objective
 from archgym.search import load_run, resume_search, search
@@ -267,3 +268,10 @@ def test_a_full_disk_is_one_clear_line(evaluator, objective, tmp_path, monkeypat
     monkeypatch.setattr("archgym.search.files.os.fsync", full)
     with pytest.raises(ArchGymError, match=r"cannot write .*: No space left on device"):
         search(evaluator, objective, "random", budget=9, out=tmp_path / "run")
+
+
+def test_a_metric_with_the_name_of_a_parameter_has_a_column_of_its_own() -> None:
+    result = api.search("fpga", agent="random", budget=64, choices={"clock_mhz": [200, 300]})
+    trials = result.trials
+    assert set(trials["clock_mhz"]) == {200, 300}  # asked for
+    assert (trials["m_clock_mhz"].dropna() <= 300).all()  # reached
