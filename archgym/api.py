@@ -99,7 +99,7 @@ def plan_memory(
 def search(
     environment: str = "systolic",
     workload: str | Workload | None = None,
-    agent: str = "ppo",
+    agent: str = "auto",
     objective: Sequence[str] = (),
     constraints: Sequence[str] | None = None,
     budget: int | None = None,
@@ -113,7 +113,8 @@ def search(
     """Search for the design that minimises an objective; see archgym.search.search for the result and errors.
 
     Args:
-        environment, workload, agent: specs; the environment's default workload when None.
+        environment, workload: specs; the environment's default workload when None.
+        agent: spec, or `auto` for the one that suits the budget.
         objective: expressions to minimise, several for a Pareto front; the environment's own when empty.
         constraints: e.g. `["area_mm2<=50"]`; the environment's own when None.
         budget: designs to evaluate; the agent's own when None.
@@ -189,6 +190,7 @@ def compare(
     Raises:
         InputError, RunError: as `search` and archgym.search.compare.compare_runs.
     """
+    from archgym.agents.auto import resolved
     from archgym.search import compare as comparing
     from archgym.search.run import new_run_path
 
@@ -203,7 +205,8 @@ def compare(
         "choices": dict(choices or {}),
     }
     jobs = []
-    for name, agent in comparing.contestants(comparing.listed(agents), hyperparameters).items():
+    specs = [resolved(agent, budget, len(posed.objective)) for agent in comparing.listed(agents)]
+    for name, agent in comparing.contestants(specs, hyperparameters).items():
         own = shared | {"agent": agent, "budget": comparing.budget_of(agent, budget)}
         where = folder / comparing.file_name(name)
         jobs += [comparing.Job(name, Path(f"{where}-s{seed}"), own | {"seed": seed}) for seed in range(seeds)]

@@ -20,6 +20,20 @@ AGENTS = Registry(
         "bottleneck": Entry("archgym.agents.bottleneck:Bottleneck", "hill climb guided by the model's bottlenecks"),
         "reinforce": Entry("archgym.agents.reinforce:Reinforce", "REINFORCE over independent categoricals"),
         "genetic": Entry("archgym.agents.genetic:Genetic", "genetic algorithm; NSGA-II for several objectives"),
+        "surrogate_genetic": Entry(
+            "archgym.agents.surrogate_genetic:SurrogateGenetic",
+            "NSGA-II over an ensemble of trees (scikit-learn)",
+            extra="models",
+        ),
+        "forest": Entry(
+            "archgym.agents.forest:Forest", "Bayesian optimisation by random forests (scikit-learn)", extra="models"
+        ),
+        "gp": Entry("archgym.agents.gp:GP", "Gaussian processes (Optuna's GPSampler)", extra="models"),
+        "bayesian": Entry(
+            "archgym.agents.bayesian:Bayesian",
+            "Gaussian processes, batches of qLogEI and qLogNEHVI (BoTorch)",
+            extra="models",
+        ),
         "tpe": Entry("archgym.agents.tpe:TPE", "tree-structured Parzen estimator (Optuna)"),
         "ppo": Entry("archgym.agents.ppo:PPO", "proximal policy optimisation (Stable-Baselines3)", extra="rl"),
         "a2c": Entry("archgym.agents.a2c:A2C", "advantage actor-critic (Stable-Baselines3)", extra="rl"),

@@ -18,7 +18,8 @@ import stable_baselines3
 
 from archgym.agents.base import Agent, OneOf, Range, State
 from archgym.agents.policy import Memory, shaped
-from archgym.agents.sb3 import CONSTANT, draw_designs, isolated, learn_designs, packed, unpack, without_environment
+from archgym.agents.sb3 import CONSTANT, draw_designs, learn_designs, packed, unpack, without_environment
+from archgym.agents.torch_seeding import isolated
 from archgym.objective import Outcome
 from archgym.space import DesignSpace, Indices
 

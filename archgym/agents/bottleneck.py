@@ -72,10 +72,7 @@ class Bottleneck(Agent):
         self._climb = Climb(space, n_objectives, False, starts, kicks, kick, random)
         self._ordinal = np.array([parameter.kind == "ordinal" for parameter in space.parameters])
         self._tried, self._won = np.zeros((2, len(space), 3))  # moves of each parameter and direction, improvements
-        self._analysed: tuple[int, dict[str, float]] = (
-            -1,
-            {},
-        )  # rank of the last design analysed, and what it waits for
+        self._analysed: tuple[int, dict[str, float]] = (-1, {})  # rank of a design, and what it waits for
 
     def propose(self, n: int, rng: np.random.Generator) -> Indices:
         """New designs near the one climbed from, the likeliest to relieve it first."""

@@ -28,7 +28,8 @@ from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from archgym.agents.base import Agent, OneOf, Range, State
 from archgym.agents.construction import Construction
 from archgym.agents.policy import Memory, from_top
-from archgym.agents.sb3 import isolated, packed, unpack, without_environment
+from archgym.agents.sb3 import packed, unpack, without_environment
+from archgym.agents.torch_seeding import isolated
 from archgym.objective import FloatArray, Outcome
 from archgym.space import DesignSpace, Indices
 
@@ -58,6 +59,7 @@ class DQN(Agent):
         converged: share of known designs among those drawn from which the network is replaced.
     """
 
+    most: ClassVar[int | None] = 3000
     hyperparameters: ClassVar[Mapping[str, Range | OneOf]] = {
         "learning_rate": Range(0.0003, 0.01, log=True),
         "gradient_steps": Range(4, 32, log=True),

@@ -7,48 +7,69 @@ crowded comparison (III-B), the elitist main loop (III-C), constrained dominatio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from archgym.agents.base import Agent, State
+from archgym.agents.base import Agent, Range, State
+from archgym.agents.memory import Known
 from archgym.objective import FloatArray, Outcome
 from archgym.space import DesignSpace, Indices
 
+SURVIVORS, SEVERAL_SURVIVORS = 24, 96  # of a generation, for one objective and for several
 ROUNDS = 8  # times offspring are bred anew when most of them were known, before random designs fill the batch
-LARGEST_LISTED = 2**16  # spaces up to this size are listed to find what is left of them
 
 
 class Genetic(Agent):
     """NSGA-II over indices that never proposes a design twice while there are others.
 
+    Of one objective it starts over, from random designs, when its best has not changed for some generations, with twice
+    the population: a small one is fast where the space is easy, a large one leaves fewer local optima behind.
+
     Args:
-        population: designs that survive a generation (mu).
-        offspring: designs of a generation (lambda), the batch it is asked for.
+        population: designs that survive a generation (mu), at first; 0 for 24 of one objective, and for 96 of several,
+            so that a front is spread out.
+        offspring: designs of a generation (lambda), at first, the batch it is asked for; 0 for as many as survive.
+        patience: generations without a better design after which it starts over.
         crossover: share of children with two parents.
         uniform: share of mutations that draw any choice; the others move an ordinal parameter one or two steps.
         mutations: expected number of parameters mutated per child, at least one each.
     """
+
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        "population": Range(8, 256, log=True),
+        "offspring": Range(8, 256, log=True),
+        "crossover": Range(0.3, 1.0),
+        "uniform": Range(0.1, 0.9),
+        "mutations": Range(1.0, 4.0, log=True),
+        "patience": Range(5, 100, log=True),
+    }
 
     def __init__(
         self,
         space: DesignSpace,
         n_objectives: int,
         seed: int,
-        population: int = 96,
-        offspring: int = 96,
+        population: int = 0,
+        offspring: int = 0,
         crossover: float = 0.8,
-        uniform: float = 0.2,
-        mutations: float = 1.5,
+        uniform: float = 0.3,
+        mutations: float = 2.5,
+        patience: int = 20,
     ) -> None:
         super().__init__(space, n_objectives, seed)
-        self.population, self.batch = population, offspring
+        self.population = population or (SURVIVORS if n_objectives == 1 else SEVERAL_SURVIVORS)
+        self.batch, self.patience = offspring or self.population, patience
         self.crossover, self.uniform, self.mutations = crossover, uniform, mutations
         self._ordinal = np.array([parameter.kind == "ordinal" for parameter in space.parameters])
-        self._known: set[int] = set()  # ranks of all designs told of
+        self._known = Known(space)
         self._parents = np.zeros((0, len(space)), np.int64)  # best first in the crowded-comparison order
         self._objectives = np.zeros((0, n_objectives))
         self._violation = np.zeros(0)
+        self._stale = 0  # generations since the best of this population changed
 
     # -- the contract
 
@@ -56,46 +77,53 @@ class Genetic(Agent):
         """A generation of children none of which is known; random designs at the start and where breeding fails."""
         found = np.zeros((0, len(self.space)), np.int64)
         for _ in range(ROUNDS if len(self._parents) else 0):
-            found = self._fresh(np.concatenate([found, self._children(n, rng)]))[:n]
+            found = self._known.fresh(np.concatenate([found, self._children(n, rng)]))[:n]
             if len(found) == n:
                 return found
-        found = self._fresh(np.concatenate([found, self.space.sample(4 * n, rng)]))[:n]
-        if len(found) < n and self.space.size <= LARGEST_LISTED:
-            rest = self._fresh(self.space.unrank(rng.permutation(self.space.size)))
-            found = self._fresh(np.concatenate([found, rest]))[:n]
-        return found if len(found) else self.space.sample(n, rng)  # nothing new is left
+        return self._known.filled(found, n, rng)
 
     def tell(self, indices: Indices, outcome: Outcome) -> None:
         """Keep the best `population` of parents and children (Deb 2002, III-C)."""
-        self._known.update(self.space.rank(indices).tolist())
+        self._known.add(indices)
+        before = self._parents[:1]
         pool = np.concatenate([self._parents, indices])
         objectives = np.concatenate([self._objectives, outcome.objectives])
         violation = np.concatenate([self._violation, outcome.violation])
         _, first = np.unique(self.space.rank(pool), return_index=True)  # a repeat adds nothing to the pool
         order = first[crowded_order(objectives[first], violation[first])[: self.population]]
         self._parents, self._objectives, self._violation = pool[order], objectives[order], violation[order]
+        self._stale = self._stale + 1 if np.array_equal(before, self._parents[:1]) else 0
+        if self._stale >= self.patience and self.n_objectives == 1:
+            self._start_over()
+
+    def _start_over(self) -> None:
+        """Forget the parents, and go on with twice as many (IPOP: A. Auger, N. Hansen, "A restart CMA evolution
+        strategy with increasing population size", CEC 2005).
+        """
+        self.population, self.batch, self._stale = 2 * self.population, 2 * self.batch, 0
+        self._parents, self._objectives, self._violation = self._parents[:0], self._objectives[:0], self._violation[:0]
 
     def state(self) -> State:
         """The parents with their outcome, and what is known."""
         return super().state() | {
-            "known": np.array(sorted(self._known), np.int64),
+            "known": self._known.ranks,
             "parents": self._parents,
             "objectives": self._objectives,
             "violation": self._violation,
+            "sizes": np.array([self.population, self.batch]),
+            "stale": self._stale,
         }
 
     def load(self, state: State) -> None:
         """Continue from a saved state."""
         super().load(state)
-        self._known, self._parents = set(np.asarray(state["known"]).tolist()), np.asarray(state["parents"])
+        self._known = Known(self.space, np.asarray(state["known"]).tolist())
+        self._parents = np.asarray(state["parents"])
         self._objectives, self._violation = np.asarray(state["objectives"]), np.asarray(state["violation"])
+        self.population, self.batch = np.asarray(state["sizes"]).tolist()
+        self._stale = int(state["stale"])
 
     # -- variation
-
-    def _fresh(self, indices: Indices) -> Indices:
-        """The designs that are not known, each once, in order."""
-        first = {rank: row for row, rank in reversed(list(enumerate(self.space.rank(indices).tolist())))}
-        return indices[sorted(row for rank, row in first.items() if rank not in self._known)]
 
     def _children(self, n: int, rng: np.random.Generator) -> Indices:
         """Children [n, P] of parents picked by binary tournament: parents stand best first, so the smaller one wins."""

@@ -23,7 +23,8 @@ from gymnasium.spaces import Box, Discrete
 from archgym.agents.base import Agent, OneOf, Range, State
 from archgym.agents.construction import Construction
 from archgym.agents.policy import DRAWS, Memory, shaped
-from archgym.agents.sb3 import isolated, packed, unpack, without_environment
+from archgym.agents.sb3 import packed, unpack, without_environment
+from archgym.agents.torch_seeding import isolated
 from archgym.objective import FloatArray, Outcome
 from archgym.space import DesignSpace, Indices
 

@@ -22,7 +22,7 @@ LARGEST_LISTED = 2**16  # spaces up to this size are listed to find what is left
 AUGMENTATION = 0.05  # rho of ParEGO's equation 2
 DECADE = float(np.log(10))
 SMALLEST = 1e-15  # objectives nearer to zero than this are alike
-WORST = 1e9  # cost of an infeasible design: above all others, and finite
+WORST = 1e9  # stands for the infinite violation of an infeasible design: above all others, and finite
 
 
 class Known:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from archgym.agents.base import State
+from archgym.agents.memory import LARGEST_LISTED
 from archgym.objective import FloatArray
 from archgym.space import DesignSpace, Indices
 
 DRAWS = 4  # a policy is drawn from at most this many times to find a batch of new designs
-LARGEST_LISTED = 2**16  # spaces up to this size are listed to find what is left of them
 
 
 class Lesson(NamedTuple):

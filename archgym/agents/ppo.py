@@ -19,7 +19,8 @@ import stable_baselines3
 
 from archgym.agents.base import Agent, OneOf, Range, State
 from archgym.agents.policy import DRAWS, Memory, shaped
-from archgym.agents.sb3 import CONSTANT, draw_designs, isolated, learn_designs, packed, unpack, without_environment
+from archgym.agents.sb3 import CONSTANT, draw_designs, learn_designs, packed, unpack, without_environment
+from archgym.agents.torch_seeding import isolated
 from archgym.objective import Outcome
 from archgym.space import DesignSpace, Indices
 
@@ -37,6 +38,7 @@ class PPO(Agent):
         converged: share of known designs among those drawn from which the policy is replaced.
     """
 
+    budget: ClassVar[int] = 5000
     hyperparameters: ClassVar[Mapping[str, Range | OneOf]] = {
         "batch": Range(16, 256, log=True),
         "learning_rate": Range(0.003, 0.1, log=True),
@@ -51,7 +53,7 @@ class PPO(Agent):
         space: DesignSpace,
         n_objectives: int,
         seed: int,
-        batch: int = 128,
+        batch: int = 32,
         learning_rate: float = 0.02,
         epochs: int = 5,
         clip: float = 0.2,

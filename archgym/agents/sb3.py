@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,7 +15,6 @@ import torch
 from gymnasium.spaces import Box, Space
 from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
-from torch.distributions import Distribution
 
 from archgym.objective import FloatArray
 from archgym.space import Indices
@@ -78,27 +74,3 @@ def unpack(model: Any, array: NDArray[np.uint8]) -> None:
         model.policy.optimizer.load_state_dict(saved["adam"])
     except (RuntimeError, pickle.UnpicklingError) as error:
         raise ValueError(f"the policy cannot be read: {error}") from error
-
-
-@contextmanager
-def isolated(rng: np.random.Generator) -> Iterator[None]:
-    """Torch and SB3 draw from global generators: seed them from `rng` inside, give them back untouched.
-
-    Also one thread (the networks are tiny) and no validation of distributions (a quarter of the time).
-    """
-    saved = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    threads, validate = torch.get_num_threads(), Distribution._validate_args
-    seed = int(rng.integers(2**31))
-    torch.set_num_threads(1)
-    Distribution.set_default_validate_args(False)
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(saved[0])
-        np.random.set_state(saved[1])
-        random.setstate(saved[2])
-        torch.set_num_threads(threads)
-        Distribution.set_default_validate_args(validate)

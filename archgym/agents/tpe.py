@@ -7,7 +7,7 @@ Watanabe and Hutter, "c-TPE: tree-structured Parzen estimator with inequality co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -16,12 +16,10 @@ import optuna
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from archgym.agents.base import Agent, State
+from archgym.agents.base import Agent, Range, State
+from archgym.agents.memory import WORST, symmetric_log
 from archgym.objective import FloatArray, Outcome
 from archgym.space import DesignSpace, Indices
-
-WORST = 1e9  # stands for an infinite violation, which a sum inside Optuna would turn into NaN
-SMALLEST = 1e-15  # objectives nearer to zero than this are alike
 
 
 class TPE(Agent):
@@ -37,6 +35,12 @@ class TPE(Agent):
     """
 
     budget: ClassVar[int] = 1000
+    most: ClassVar[int | None] = 1000
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        "batch": Range(1, 32, log=True),
+        "startup": Range(10, 100, log=True),
+        "candidates": Range(8, 128, log=True),
+    }
 
     def __init__(
         self, space: DesignSpace, n_objectives: int, seed: int, batch: int = 8, startup: int = 32, candidates: int = 24
@@ -89,7 +93,7 @@ class TPE(Agent):
 
     def _begin(self) -> None:
         """An empty study in memory."""
-        with _quiet():
+        with quiet():
             self._study = optuna.create_study(directions=["minimize"] * self.n_objectives)
         self._told = [(self.space.unrank([]), np.zeros((0, self.n_objectives)), np.zeros(0))]
         self._known: set[int] = set()  # ranks of what was told
@@ -109,13 +113,8 @@ class TPE(Agent):
         )
 
 
-def symmetric_log(values: FloatArray) -> FloatArray:
-    """Equal factors become equal steps, for either sign: hypervolume then weighs all decades of a front alike."""
-    return np.arcsinh(values / SMALLEST)
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without Optuna's note that a study was created."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -31,7 +31,7 @@ def compare(
     seeds: int = typer.Option(10, "--seeds", "-s", help="Runs of each agent; all agents have the same seeds."),
     hyperparameters: int = typer.Option(0, "--hyperparameters", help="Settings of each agent to sample, too."),
     choices: list[str] = SET,
-    out: Path = typer.Option(None, "--out", help="Directory of the runs, kept if there.  [default: new in runs/]"),
+    out: Path = typer.Option(None, "--out", help="Directory of the runs, kept if there.  \\[default: new in runs/]"),
     plot: Path = typer.Option(None, "--plot", help="Write the curves as a page, e.g. compare.html."),
     json: bool = JSON,
     quiet: bool = QUIET,
@@ -102,7 +102,7 @@ def _last(standing: Standing) -> float:
 def _end(standing: Standing) -> tuple[str, ...]:
     """Where a contestant ends, with intervals."""
     last = next(value for value in reversed(standing.values) if not math.isnan(value.value))
-    over = standing.over_baseline
+    over = next((over for over in reversed(standing.over_baseline) if over is not None), None)
     better = ("-", "-")
     if over is not None:
         better = (f"{100 * over.value:.0f} %", f"{100 * over.low:.0f} to {100 * over.high:.0f}")

@@ -62,18 +62,36 @@ def joint_only(family: Family) -> tuple[Parameter, ...]:
 def agents(name: str = NAME, json: bool = JSON) -> None:
     """List agents; with a name, its options."""
     from archgym.agents import AGENTS
+    from archgym.agents.auto import AUTO, SUMMARY
     from archgym.cli import show
     from archgym.spec import option_defaults
 
     if name is None:
-        rows = {key: entry.summary for key, entry in AGENTS.entries.items()}
+        rows = {AUTO: SUMMARY} | {key: entry.summary for key, entry in AGENTS.entries.items()}
         return show.json_out(rows) if json else show.table("Agents", ("name", "summary"), [*rows.items()])
+    if name == AUTO:
+        return _show_auto(json)
     build = AGENTS.load(name)
     options = option_defaults(build)
     if json:
         return show.json_out({"summary": AGENTS.entry(name).summary, "budget": build.budget, "options": options})
     show.out.print(f"{name}: {AGENTS.entry(name).summary}; {build.budget:,} designs unless --budget says otherwise\n")
     return show.table("Options", ("option", "default"), [(key, str(value)) for key, value in options.items()])
+
+
+def _show_auto(json: bool) -> None:
+    from archgym.agents.auto import AUTO, SUITED, SUMMARY
+    from archgym.cli import show
+
+    if json:
+        names = ("designs_at_most", "one_objective", "several_objectives")
+        suited = [
+            dict(zip(names, (None if row[0] == float("inf") else row[0], *row[1:]), strict=True)) for row in SUITED
+        ]
+        return show.json_out({"summary": SUMMARY, "suited": suited})
+    show.out.print(f"{AUTO}: {SUMMARY}; the first that is installed, and the run names it\n")
+    rows = [("more" if most == float("inf") else f"up to {most:,}", *map(", ".join, names)) for most, *names in SUITED]
+    return show.table("Agents", ("designs", "one objective", "several objectives"), rows)
 
 
 @app.command(rich_help_panel="Look things up")

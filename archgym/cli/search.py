@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 ENV = typer.Option("systolic", "--env", "-e", help="Environment, with options: systolic?node_nm=16.")
 WORKLOAD = typer.Option(
-    None, "--workload", "-w", help="Workload: llama3-8b:decode?batch=8, or model.onnx.  [default: the environment's]"
+    None, "--workload", "-w", help="Workload: llama3-8b:decode?batch=8, or model.onnx.  \\[default: the environment's]"
 )
 OBJECTIVE = typer.Option([], "--objective", "-o", help="Expression over metrics to minimise; several give a front.")
-CONSTRAINT = typer.Option([], "--constraint", "-c", help="e.g. 'area_mm2<=50', or none.  [default: the environment's]")
+CONSTRAINT = typer.Option(
+    [], "--constraint", "-c", help="e.g. 'area_mm2<=50', or none.  \\[default: the environment's]"
+)
 SET = typer.Option([], "--set", help="Hold a parameter to some choices: dataflow=ws,os.")
 QUALITY_MODEL = typer.Option("", "--quality-model", help="Network whose published results speak for the workload.")
 QUALITY_METHOD = typer.Option("best", "--quality-method", help="best, rounding, calibrated, trained, or a method.")
@@ -37,13 +39,13 @@ QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
 def search(
     ctx: typer.Context,
     env: str = ENV,
-    agent: str = typer.Option("ppo", "--agent", "-a", help="Agent, with options: genetic?population=64."),
+    agent: str = typer.Option("auto", "--agent", "-a", help="Agent, with options: genetic?population=64."),
     workload: str = WORKLOAD,
     objective: list[str] = OBJECTIVE,
     constraint: list[str] = CONSTRAINT,
-    budget: int = typer.Option(None, "--budget", "-n", help="Designs to evaluate.  [default: the agent's]"),
+    budget: int = typer.Option(None, "--budget", "-n", help="Designs to evaluate.  \\[default: the agent's]"),
     seed: int = typer.Option(0, "--seed", "-s", help="Same seed, same trials."),
-    out: Path = typer.Option(None, "--out", help="Run directory.  [default: a new one in runs/]"),
+    out: Path = typer.Option(None, "--out", help="Run directory.  \\[default: a new one in runs/]"),
     choices: list[str] = SET,
     reward: str = typer.Option("log", "--reward", help="What learning agents are paid: log, linear or target."),
     quality_model: str = QUALITY_MODEL,

@@ -79,8 +79,8 @@ class Standing:
     Attributes:
         values: interquartile mean with its interval at each checkpoint.
             NaN beyond its budget.
-        over_baseline: probability that a run of it is better than one of random search, at its last checkpoint; None
-            where random search does not take part.
+        over_baseline: probability that a run of it is better than one of random search, at each checkpoint; None
+            beyond its budget, and where random search does not take part.
         overhead_ms, model_ms: time of the agent, and of the cost model, per design.
         last: its own last checkpoint.
         final: [runs, tasks] there.
@@ -88,7 +88,7 @@ class Standing:
 
     contestant: str
     values: tuple[Interval, ...]
-    over_baseline: Interval | None
+    over_baseline: tuple[Interval | None, ...]
     overhead_ms: float
     model_ms: float
     last: int
@@ -121,7 +121,7 @@ class Comparison:
                 {
                     "agent": standing.contestant,
                     "iqm": [value._asdict() for value in standing.values],
-                    "over_random": standing.over_baseline._asdict() if standing.over_baseline else None,
+                    "over_random": [over._asdict() if over else None for over in standing.over_baseline],
                     "agent_ms_per_design": standing.overhead_ms,
                     "model_ms_per_design": standing.model_ms,
                     "designs": standing.last,
@@ -343,14 +343,11 @@ def _standings(entries: Sequence[Entry], at: Sequence[int]) -> Iterator[Standing
         own, table = [entry for entry in entries if entry.contestant == name], scores[name]
         designs = sum(entry.budget for entry in own)
         last = int(np.flatnonzero(~np.isnan(table).any(axis=(0, 1)))[-1])
-        over = None
-        if baseline is not None and name != BASELINE and table.shape == baseline.shape:
-            over = statistics.improvement_interval(table[..., last], baseline[..., last])
         found.append(
             Standing(
                 contestant=name,
                 values=tuple(statistics.interval(statistics.iqm, column) for column in np.moveaxis(table, -1, 0)),
-                over_baseline=over,
+                over_baseline=tuple(_over(table, None if name == BASELINE else baseline)),
                 overhead_ms=1e3 * sum(entry.agent_s for entry in own) / designs,
                 model_ms=1e3 * sum(entry.model_s for entry in own) / designs,
                 last=at[last],
@@ -358,6 +355,16 @@ def _standings(entries: Sequence[Entry], at: Sequence[int]) -> Iterator[Standing
             )
         )
     yield from sorted(found, key=lambda standing: [np.nan_to_num(v.value, nan=np.inf) for v in standing.values[::-1]])
+
+
+def _over(table: FloatArray, baseline: FloatArray | None) -> Iterator[Interval | None]:
+    """Probability of improvement over the baseline at each checkpoint that both reach, with as many runs."""
+    for column in range(table.shape[-1]):
+        ours = table[..., column]
+        if baseline is None or baseline.shape != table.shape or np.isnan([ours, baseline[..., column]]).any():
+            yield None
+        else:
+            yield statistics.improvement_interval(ours, baseline[..., column])
 
 
 def _matrix(entries: Sequence[Entry]) -> FloatArray:

@@ -37,7 +37,7 @@ CHECKPOINT_SHARE = 0.02  # checkpoints grow rarer with the length of the run, so
 def search(
     evaluator: Evaluator,
     objective: Objective,
-    agent: str = "ppo",
+    agent: str = "auto",
     budget: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -54,7 +54,7 @@ def search(
     Args:
         evaluator: environment, scenario and workload.
         objective: what to minimise, and the constraints.
-        agent: spec `name?option=value`.
+        agent: spec `name?option=value`, or `auto` for the one that suits the budget.
         budget: designs to evaluate, repeats and infeasible ones included; the agent's own where None.
         seed: of the agent.
         out: run directory; None keeps everything in memory.

@@ -15,6 +15,7 @@ import numpy as np
 
 import archgym
 from archgym.agents import AGENTS
+from archgym.agents.auto import resolved
 from archgym.agents.base import Agent
 from archgym.compression.judge import Judge, compression_hash
 from archgym.envs import ENVIRONMENTS
@@ -105,7 +106,7 @@ def new_request(
     Raises:
         InputError: an unknown agent, option or metric, or a budget, seed or space that cannot be used.
     """
-    name, mark, query = agent.partition("?")
+    name, mark, query = resolved(agent, budget, len(objective)).partition("?")
     build = AGENTS.load(name)
     options = option_defaults(build)
     if mark:

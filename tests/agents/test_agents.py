@@ -133,7 +133,7 @@ def test_genetic_finds_the_whole_front() -> None:
 def test_genetic_lists_every_design_of_a_small_space_once() -> None:
     space = testing.mixed_space(ordinal=2, categorical=1, choices=8)  # 192 designs
     problem = testing.Problem("small", space, Objective("near_m"))
-    asked = np.concatenate(testing.play(Genetic(space, 1, 0), problem, rounds=2))
+    asked = np.concatenate(testing.play(Genetic(space, 1, 0), problem, rounds=8))
     assert sorted(space.rank(asked)) == list(range(space.size))
 
 

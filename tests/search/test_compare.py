@@ -62,7 +62,7 @@ def test_agents_are_compared_by_their_regret_to_the_truth(tmp_path) -> None:
     assert all(entry.values[-1] >= 0 for entry in found.entries)
     assert all((np.diff(entry.values) <= 0).all() for entry in found.entries)
     genetic = next(s for s in found.standings if s.contestant == "genetic?population=8")
-    assert genetic.over_baseline is not None
+    assert genetic.over_baseline[-1] is not None
     assert genetic.final.shape == (3, 1)
     seeds = {entry.seed for entry in found.entries if entry.contestant == "random"}
     assert seeds == {0, 1, 2}

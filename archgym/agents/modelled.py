@@ -1,0 +1,108 @@
+"""What agents with a model of the designs share: what they were told, and random designs until it can be fitted."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archgym.agents.base import Agent, State
+from archgym.agents.genetic import crowded_order
+from archgym.agents.memory import Known, Pool, symmetric_log
+from archgym.objective import FloatArray, Outcome
+from archgym.space import DesignSpace, Indices
+
+
+class Modelled(Agent):
+    """An agent that fits a model to all it was told and proposes what the model holds to be best.
+
+    Args:
+        batch: designs proposed together.
+        startup: random designs first.
+    """
+
+    def __init__(self, space: DesignSpace, n_objectives: int, seed: int, batch: int, startup: int) -> None:
+        super().__init__(space, n_objectives, seed)
+        self.batch, self.startup = batch, startup
+        self._told = Told(space, n_objectives)
+
+    @abstractmethod
+    def promising(self, n: int, rng: np.random.Generator) -> Indices:
+        """Designs [M, P] that the model holds to be best, best first; known ones are passed over."""
+
+    @property
+    def _ready(self) -> bool:
+        """Whether there is something to fit a model to."""
+        return len(self._told) >= self.startup and int(self._told.feasible.sum()) > 1
+
+    def propose(self, n: int, rng: np.random.Generator) -> Indices:
+        """Random designs until the model can be fitted; then the first new ones of `promising`."""
+        found = self.promising(n, rng) if self._ready else self._told.pool.indices[:0]
+        return self._told.known.filled(found, n, rng)
+
+    def tell(self, indices: Indices, outcome: Outcome) -> None:
+        """Remember."""
+        self._told.add(indices, outcome)
+
+    def state(self) -> State:
+        """What was told."""
+        return super().state() | self._told.state()
+
+    def load(self, state: State) -> None:
+        """Continue from a saved state."""
+        super().load(state)
+        self._told.load(state)
+
+
+class Told:
+    """All that an agent was told, each design once, in order.
+
+    Attributes:
+        pool: the designs with their outcome.
+        known: which designs they are.
+    """
+
+    def __init__(self, space: DesignSpace, n_objectives: int) -> None:
+        self.space = space
+        self.pool, self.known = Pool.empty(space, n_objectives), Known(space)
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    def add(self, indices: Indices, outcome: Outcome) -> None:
+        """Remember designs; a repeat adds nothing."""
+        _, first = np.unique(self.space.rank(indices), return_index=True)
+        rows = np.sort(first)
+        rows = rows[~self.known.has(indices[rows])]
+        self.pool += Pool(indices, outcome.objectives, outcome.violation).take(rows)
+        self.known.add(indices)
+
+    def state(self) -> State:
+        """For the state of an agent."""
+        return self.pool.state("told")
+
+    def load(self, state: State) -> None:
+        """From the state of an agent."""
+        self.pool = Pool.load(state, "told")
+        self.known = Known(self.space)
+        self.known.add(self.pool.indices)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Feasible and within all constraints: [N]."""
+        return self.pool.violation == 0
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """With objectives: [N]."""
+        return np.isfinite(self.pool.violation)
+
+    @property
+    def values(self) -> FloatArray:
+        """Objectives [N, K] in steps of equal factors; NaN where infeasible."""
+        return symmetric_log(self.pool.objectives)
+
+    def best(self, n: int) -> Indices:
+        """The best designs [<= n, P] by constrained domination, those nearest to valid where none is."""
+        return self.pool.indices[crowded_order(self.pool.objectives, self.pool.violation)[:n]]
