@@ -38,7 +38,7 @@ class PPO(Agent):
         converged: share of known designs among those drawn from which the policy is replaced.
     """
 
-    budget: ClassVar[int] = 5000
+    budget: ClassVar[int] = 10_000
     hyperparameters: ClassVar[Mapping[str, Range | OneOf]] = {
         "batch": Range(16, 256, log=True),
         "learning_rate": Range(0.003, 0.1, log=True),
