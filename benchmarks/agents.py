@@ -65,11 +65,17 @@ def report(out: Path) -> None:
         cells = [cell(found, standing, n) for n in SHOWN]
         print(f"| {standing.contestant} | " + " | ".join(cells) + f" | {standing.overhead_ms:.2g} |")
     print("\nWorst task's median at the end, %\n")
-    tasks = list(dict.fromkeys(entry.task for entry in found.entries))
+    tasks = [short(task) for task in dict.fromkeys(entry.task for entry in found.entries)]
     for standing in found.standings:
         medians = 100 * np.median(standing.final, axis=0)
         worst = int(medians.argmax())
-        print(f"- {standing.contestant} after {standing.last:,}: {medians[worst]:.3g} ({tasks[worst].split(':')[0]})")
+        print(f"- {standing.contestant} after {standing.last:,}: {medians[worst]:.3g} ({tasks[worst]})")
+
+
+def short(task: str) -> str:
+    """Environment and workload of a task."""
+    environment, _, rest = task.partition(" on ")
+    return f"{environment.split()[0]}, {rest.split(': ')[0]}"
 
 
 def cell(found: Comparison, standing: Standing, designs: int) -> str:
