@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from archgym.compression.knobs import KNOBS
+from archgym.envs.roofline import Engines
 from archgym.errors import unknown
 from archgym.metrics import Metric
 from archgym.space import DesignSpace, Value
@@ -66,6 +67,7 @@ class Family:
         scratchpad: bytes of the on-chip memory of a design record that keeps activations between operators, of which
             the cost model lets a tensor take half; raises InputError for a design that has no such memory. None: the
             cost model takes no memory plan.
+        engines: rooflines of designs (see roofline.py); None: surrogates see parameters and operators alone.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Family:
     relief: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validation: str = ""
     scratchpad: Callable[[Any], float] | None = None
+    engines: Engines | None = None
 
     @property
     def gymnasium_id(self) -> str:

@@ -3,6 +3,7 @@
 from archgym.envs.family import Family
 from archgym.envs.systolic import cost
 from archgym.envs.systolic.presets import PRESETS
+from archgym.envs.systolic.roofline import engines
 from archgym.envs.systolic.space import METRICS, REASONS, SPACE
 from archgym.envs.technology import scenario
 
@@ -36,4 +37,5 @@ SYSTOLIC = Family(
     },
     validation="archgym.envs.systolic.validation:validate",
     scratchpad=lambda design: 1024.0 * float(design.ifmap_sram_kib),  # cost.off_chip_bytes keeps activations there
+    engines=engines,
 )
