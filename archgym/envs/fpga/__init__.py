@@ -6,6 +6,7 @@ from archgym.envs.family import Family
 from archgym.envs.fpga import cost
 from archgym.envs.fpga.budget import DATAFLOW, HLS4ML, HYBRID, ON
 from archgym.envs.fpga.devices import scenario
+from archgym.envs.fpga.roofline import engines
 from archgym.envs.fpga.space import METRICS, PRESETS, REASONS, SPACE
 from archgym.errors import InputError
 
@@ -66,4 +67,5 @@ FPGA = Family(
     },
     validation="archgym.envs.fpga.validation:validate",
     scratchpad=_scratchpad,
+    engines=engines,
 )

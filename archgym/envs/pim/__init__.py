@@ -5,6 +5,7 @@ from typing import Any
 from archgym.envs.family import Family
 from archgym.envs.pim import cost
 from archgym.envs.pim.devices import scenario
+from archgym.envs.pim.roofline import engines
 from archgym.envs.pim.space import METRICS, PRESETS, REASONS, SPACE
 from archgym.errors import InputError
 
@@ -63,4 +64,5 @@ PIM = Family(
     },
     validation="archgym.envs.pim.validation:validate",
     scratchpad=_scratchpad,
+    engines=engines,
 )

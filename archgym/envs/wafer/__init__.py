@@ -3,6 +3,7 @@
 from archgym.envs.family import Family
 from archgym.envs.wafer import cost
 from archgym.envs.wafer.devices import scenario
+from archgym.envs.wafer.roofline import engines
 from archgym.envs.wafer.space import METRICS, PRESETS, REASONS, SPACE
 
 WAFER = Family(
@@ -27,4 +28,5 @@ WAFER = Family(
         "off-wafer memory": ("memory", "streaming", "sram_kib"),
     },
     validation="archgym.envs.wafer.validation:validate",
+    engines=engines,
 )

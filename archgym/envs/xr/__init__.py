@@ -3,6 +3,7 @@
 from archgym.envs.family import Family
 from archgym.envs.xr import cost
 from archgym.envs.xr.devices import scenario
+from archgym.envs.xr.roofline import engines
 from archgym.envs.xr.space import METRICS, PRESETS, REASONS, SPACE
 
 DATAFLOWS = ("dataflow_1", "dataflow_2", "dataflow_3", "dataflow_4", "split")
@@ -28,4 +29,5 @@ XR = Family(
         "vector unit": ("pes", "clock_ghz"),
     },
     validation="archgym.envs.xr.validation:validate",
+    engines=engines,
 )
