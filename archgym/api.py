@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archgym.costmodels import build
 from archgym.envs.cosearch import Choices
-from archgym.envs.evaluator import Evaluator
+from archgym.envs.evaluator import ANALYTICAL, Evaluator
 from archgym.errors import InputError
 from archgym.evaluation import Evaluation as Evaluation
 from archgym.evaluation import evaluate as evaluate
@@ -31,14 +32,16 @@ if TYPE_CHECKING:
 OnProgress = Callable[["Progress"], None]
 
 
-def evaluator(environment: str = "systolic", workload: str | Workload | None = None) -> Evaluator:
+def evaluator(
+    environment: str = "systolic", workload: str | Workload | None = None, cost_model: str = ANALYTICAL
+) -> Evaluator:
     """The cost model of an environment spec on a workload (the environment's default when None).
 
     Raises:
-        UnknownNameError: no such environment, option or workload; InputError: a value that cannot be used.
+        UnknownNameError: no such environment, option, workload or cost model; InputError: a value that cannot be used.
     """
     family, scenario = family_of(environment)
-    return Evaluator(family, network_of(family, workload), scenario)
+    return build(cost_model, family, network_of(family, workload), scenario)
 
 
 def problem(
@@ -49,11 +52,12 @@ def problem(
     choices: Choices | None = None,
     reward: str = "log",
     quality: Quality | None = None,
+    cost_model: str = ANALYTICAL,
 ) -> Problem:
     """What `search` and `optimum` are about: evaluator, objective and space; arguments as theirs."""
     family, scenario = family_of(environment)
     judged = objective_of(family, objective, constraints, reward)
-    return pose(family, scenario, workload, judged, choices, quality)
+    return pose(family, scenario, workload, judged, choices, quality, cost_model)
 
 
 def make(
@@ -64,15 +68,17 @@ def make(
     mode: str = "propose",
     num_envs: int | None = None,
     quality: Mapping[str, Any] | None = None,
+    cost_model: str = ANALYTICAL,
 ) -> gymnasium.Env[Any, Any] | gymnasium.vector.VectorEnv[Any, Any, Any]:
     """A Gymnasium environment, or the native vector environment when `num_envs` is given; see archgym.envs.base."""
     from archgym.envs.base import ArchGymEnv, ArchGymVectorEnv
 
     family, scenario = family_of(environment)
     judged = objective_of(family, objective, constraints)
+    shared: dict[str, Any] = {"mode": mode, "scenario": scenario, "quality": quality, "cost_model": cost_model}
     if num_envs is None:
-        return ArchGymEnv(family, workload, judged, mode=mode, scenario=scenario, quality=quality)
-    return ArchGymVectorEnv(num_envs, family, workload, judged, mode=mode, scenario=scenario, quality=quality)
+        return ArchGymEnv(family, workload, judged, **shared)
+    return ArchGymVectorEnv(num_envs, family, workload, judged, **shared)
 
 
 def plan_memory(
@@ -109,6 +115,7 @@ def search(
     reward: str = "log",
     on_progress: OnProgress | None = None,
     quality: Quality | None = None,
+    cost_model: str = ANALYTICAL,
 ) -> SearchResult:
     """Search for the design that minimises an objective; see archgym.search.search for the result and errors.
 
@@ -125,10 +132,11 @@ def search(
         on_progress: called about ten times a second.
         quality: how quality is estimated, where it is an objective or a constraint: options of
             archgym.compression.judge.Judge, e.g. `{"allow_extrapolation": True}`.
+        cost_model: spec of what evaluates, e.g. `surrogate:DIR`; see archgym.costmodels.
     """
     from archgym.search.loop import search as search_loop
 
-    posed = problem(environment, workload, objective, constraints, choices, reward, quality)
+    posed = problem(environment, workload, objective, constraints, choices, reward, quality, cost_model)
     return search_loop(
         posed.evaluator, posed.objective, agent, budget, seed, out, space=posed.space, on_progress=on_progress
     )
@@ -142,11 +150,12 @@ def optimum(
     choices: Choices | None = None,
     on_progress: OnProgress | None = None,
     quality: Quality | None = None,
+    cost_model: str = ANALYTICAL,
 ) -> Optimum:
-    """The true optimum, by enumeration on all cores; arguments as `search`. Cached."""
+    """The true optimum, of a cost model, by enumeration on all cores; arguments as `search`. Cached."""
     from archgym.search.optimum import optimum as enumerate_all
 
-    posed = problem(environment, workload, objective, constraints, choices, quality=quality)
+    posed = problem(environment, workload, objective, constraints, choices, quality=quality, cost_model=cost_model)
     return enumerate_all(posed.evaluator, posed.objective, posed.space, on_progress=on_progress)
 
 
@@ -171,11 +180,12 @@ def compare(
     hyperparameters: int = 0,
     out: str | Path | None = None,
     on_done: Callable[[int, int], None] | None = None,
+    cost_model: str = ANALYTICAL,
 ) -> tuple[Comparison, Path, list[tuple[Job, str]]]:
     """Compare agents at equal budgets and seeds.
 
     Args:
-        environment, workload, objective, constraints, choices: as `search`; the workload by its spec.
+        environment, workload, objective, constraints, choices, cost_model: as `search`; the workload by its spec.
         agents: specs, or `all`, each of which may list several by commas. An agent whose own time makes more designs
             than `most` pointless is given that number.
         budget: designs of each run.
@@ -194,7 +204,7 @@ def compare(
     from archgym.search import compare as comparing
     from archgym.search.run import new_run_path
 
-    posed = problem(environment, workload, objective, constraints, choices)
+    posed = problem(environment, workload, objective, constraints, choices, cost_model=cost_model)
     spec = posed.evaluator.workload.name
     folder = Path(out) if out else new_run_path("runs", environment, spec, "compare", 0)
     shared = {
@@ -203,6 +213,7 @@ def compare(
         "objective": list(objective),
         "constraints": None if constraints is None else list(constraints),
         "choices": dict(choices or {}),
+        "cost_model": posed.evaluator.cost_model,
     }
     jobs = []
     specs = [resolved(agent, budget, len(posed.objective)) for agent in comparing.listed(agents)]

@@ -10,12 +10,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from archgym.objective import Outcome
 from archgym.space import DesignSpace, Indices
+
+if TYPE_CHECKING:
+    from archgym.surrogates.view import View
 
 State = dict[str, Any]  # names to arrays, numbers, text: saved without pickle
 Breakdown = Callable[[Indices], list[dict[str, Any]]]  # a design [P] to its operators with their bottlenecks
@@ -65,6 +68,7 @@ class Agent(ABC):
             None where there is no cost model behind the designs.
         relief: set with it: which parameters relieve which bottleneck, `-name` where a smaller value does; names that
             the space has not are of another one.
+        view: set by the search: the problem as surrogates see it; None where there is no cost model behind the designs.
     """
 
     batch: int = 64
@@ -73,6 +77,7 @@ class Agent(ABC):
     hyperparameters: ClassVar[Mapping[str, Range | OneOf]] = {}
     breakdown: Breakdown | None = None
     relief: Mapping[str, tuple[str, ...]] = {}
+    view: Callable[[], View] | None = None
 
     def __init__(self, space: DesignSpace, n_objectives: int, seed: int) -> None:
         self.space, self.n_objectives, self.seed = space, n_objectives, seed

@@ -70,13 +70,14 @@ class Told:
     def __len__(self) -> int:
         return len(self.pool)
 
-    def add(self, indices: Indices, outcome: Outcome) -> None:
-        """Remember designs; a repeat adds nothing."""
+    def add(self, indices: Indices, outcome: Outcome) -> NDArray[np.int64]:
+        """Remember designs; a repeat adds nothing. Returns the rows that were new."""
         _, first = np.unique(self.space.rank(indices), return_index=True)
         rows = np.sort(first)
         rows = rows[~self.known.has(indices[rows])]
         self.pool += Pool(indices, outcome.objectives, outcome.violation).take(rows)
         self.known.add(indices)
+        return rows
 
     def state(self) -> State:
         """For the state of an agent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestRegressor
 
 from archgym.agents.encoding import Encoder
@@ -18,16 +19,23 @@ DOUBT = 0.01  # least probability that a design is valid, or is not
 
 
 def log_validity(told: Told, encode: Encoder, rng: np.random.Generator, trees: int) -> LogValidity:
-    """A model of which designs are valid: designs to the logarithm of its probability [N].
+    """A model of which designs are valid: designs to the logarithm of its probability [N]."""
+    return log_chance(told.pool.indices, told.valid, encode, rng, trees)
+
+
+def log_chance(
+    known: Indices, labels: NDArray[np.bool_], encode: Encoder, rng: np.random.Generator, trees: int
+) -> LogValidity:
+    """A model of a property of designs, from known ones [N, P] that have it or not [N].
 
     Extremely randomised trees: what makes a design infeasible is mostly a rule on a few parameters, which trees learn
     from a handful of examples and a Gaussian process smears out.
     """
-    if told.valid.all():
+    if labels.all():
         return lambda indices: np.zeros(len(indices))
     forest = ExtraTreesClassifier(trees, max_features=None, random_state=int(rng.integers(2**31)))
-    forest.fit(encode(told.pool.indices), told.valid)
-    column = list(forest.classes_).index(True) if told.valid.any() else None
+    forest.fit(encode(known), labels)
+    column = list(forest.classes_).index(True) if labels.any() else None
 
     def model(indices: Indices) -> FloatArray:
         if column is None:

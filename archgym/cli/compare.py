@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING
 import typer
 
 from archgym.cli import INTERRUPTED, app
-from archgym.cli.search import CONSTRAINT, ENV, JSON, OBJECTIVE, QUIET, SET, WORKLOAD, choices_of, constraints_of, split
+from archgym.cli.search import (
+    CONSTRAINT,
+    COST_MODEL,
+    ENV,
+    JSON,
+    OBJECTIVE,
+    QUIET,
+    SET,
+    WORKLOAD,
+    choices_of,
+    constraints_of,
+    split,
+)
 
 if TYPE_CHECKING:
     from archgym.search.compare import Comparison, Standing
@@ -31,6 +43,7 @@ def compare(
     seeds: int = typer.Option(10, "--seeds", "-s", help="Runs of each agent; all agents have the same seeds."),
     hyperparameters: int = typer.Option(0, "--hyperparameters", help="Settings of each agent to sample, too."),
     choices: list[str] = SET,
+    cost_model: str = COST_MODEL,
     out: Path = typer.Option(None, "--out", help="Directory of the runs, kept if there.  \\[default: new in runs/]"),
     plot: Path = typer.Option(None, "--plot", help="Write the curves as a page, e.g. compare.html."),
     json: bool = JSON,
@@ -49,7 +62,7 @@ def compare(
             try:
                 found, path, failed = api.compare(
                     env, workload, [agents], split(objective), constraints_of(constraint), budget, seeds,
-                    choices_of(choices), hyperparameters, out, on_done,
+                    choices_of(choices), hyperparameters, out, on_done, cost_model,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 show.err.print("archgym: interrupted; the same command with the same --out goes on where it stopped")

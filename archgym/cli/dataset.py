@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from archgym.cli import app
-from archgym.cli.search import CONSTRAINT, ENV, JSON, OBJECTIVE, QUIET, SET, choices_of, constraints_of, split
+from archgym.cli.search import (
+    CONSTRAINT,
+    COST_MODEL,
+    ENV,
+    JSON,
+    OBJECTIVE,
+    QUIET,
+    SET,
+    choices_of,
+    constraints_of,
+    split,
+)
 
 if TYPE_CHECKING:
     from archgym.datasets import Dataset, Summary
@@ -43,6 +54,7 @@ def generate(
     objective: list[str] = OBJECTIVE,
     constraint: list[str] = CONSTRAINT,
     choices: list[str] = SET,
+    cost_model: str = COST_MODEL,
     out: Path = OUT,
     hold_out: list[str] = HOLD_OUT,
     force: bool = FORCE,
@@ -62,7 +74,7 @@ def generate(
         made = datasets.generate(
             env, _listed(workloads), n, sampler, out=out, seed=seed, agents=_listed(agents) or AGENTS,
             objective=split(objective), constraints=constraints_of(constraint), choices=choices_of(choices),
-            hold_out=_held_out(hold_out), force=force, on_progress=on_progress,
+            cost_model=cost_model, hold_out=_held_out(hold_out), force=force, on_progress=on_progress,
         )  # fmt: skip
     _made(made, json)
 

@@ -45,24 +45,29 @@ def evaluate(
     quality_rows: str = QUALITY_ROWS,
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
+    cost_model: str = typer.Option(
+        None, "--cost-model", help="analytical, or surrogate:DIR.  \\[default: the run's, or analytical]"
+    ),
     json: bool = JSON,
 ) -> None:
     """Evaluate one design: metrics, and every operator with its bottleneck."""
     from archgym import api
     from archgym.cli import show
+    from archgym.envs.evaluator import ANALYTICAL
 
     show.log_to_stderr()
     quality = quality_of(quality_model, quality_method, quality_rows, quality_function, allow_extrapolation)
-    result = api.evaluate(design, env, workload, memory_plan, scratchpad, quality)
+    result = api.evaluate(design, env, workload, memory_plan, scratchpad, quality, cost_model)
     if json:
         optional = ("memory_plan", "quality")
         show.json_out({name: value for name, value in asdict(result).items() if name not in optional or value})
     elif result.feasible:
-        model = api.evaluator(result.environment, result.workload)
+        model = api.evaluator(result.environment, result.workload, result.cost_model)
         family = model.family
-        show.out.print(f"{result.environment} on {result.workload}\n")
+        by = "" if result.cost_model == ANALYTICAL else f" by {result.cost_model}"
+        show.out.print(f"{result.environment} on {result.workload}{by}\n", soft_wrap=True)
         show.design_table("Design", family, result.design)
-        show.metrics_table(family, result.metrics)
+        show.metrics_table(model.metrics, result.metrics)
         if result.quality:
             _print_quality(result.quality)
         if result.memory_plan:

@@ -31,6 +31,7 @@ QUALITY_METHOD = typer.Option("best", "--quality-method", help="best, rounding, 
 QUALITY_ROWS = typer.Option("", "--quality-rows", help="CSV file of your own results, used too.")
 QUALITY_FUNCTION = typer.Option("published", "--quality-function", help="Quality function, yours by entry point.")
 EXTRAPOLATE = typer.Option(False, "--allow-extrapolation", help="Settings without published support too.")
+COST_MODEL = typer.Option("analytical", "--cost-model", help="What evaluates: analytical, or surrogate:DIR.")
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
 
@@ -53,6 +54,7 @@ def search(
     quality_rows: str = QUALITY_ROWS,
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
+    cost_model: str = COST_MODEL,
     resume: Path = typer.Option(None, "--resume", help="Continue the run in this directory."),
     json: bool = JSON,
     quiet: bool = QUIET,
@@ -74,7 +76,7 @@ def search(
                 quality = quality_of(quality_model, quality_method, quality_rows, quality_function, allow_extrapolation)
                 result = api.search(
                     env, workload, agent, split(objective), constraints_of(constraint), budget, seed, path,
-                    choices_of(choices), reward, on_progress, quality,
+                    choices_of(choices), reward, on_progress, quality, cost_model,
                 )  # fmt: skip
     except Interrupted as stop:
         if stop.path is not None:
@@ -138,13 +140,18 @@ def choices_of(settings: Sequence[str]) -> dict[str, Any]:
 def _show(result: SearchResult) -> None:
     from archgym import api
     from archgym.cli import show
+    from archgym.envs.evaluator import ANALYTICAL
+    from archgym.search import load_run
     from archgym.search.optimum import LARGEST
 
+    cost_model = load_run(result.path).config["cost_model"] if result.path is not None else ANALYTICAL
+    if cost_model != ANALYTICAL:
+        show.out.print(f"Cost model {cost_model}\n", soft_wrap=True)
     if result.best is not None and result.metrics is not None and result.objectives is not None:
-        evaluation = api.evaluate(result.best, result.environment, result.workload)
-        model = api.evaluator(result.environment, result.workload)
+        evaluation = api.evaluate(result.best, result.environment, result.workload, cost_model=cost_model)
+        model = api.evaluator(result.environment, result.workload, cost_model)
         show.design_table(f"Best design (trial {result.trial:,})", model.family, result.best)
-        show.metrics_table(model.family, result.metrics)
+        show.metrics_table(model.metrics, result.metrics)
         show.operators_table(evaluation.operators, show.operators_title(model.workload), at_most=6)
         for name, value in zip(result.objective, result.objectives, strict=True):
             show.out.print(f"{name} = {value:.5g}")
@@ -187,6 +194,7 @@ def optimum(
     quality_rows: str = QUALITY_ROWS,
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
+    cost_model: str = COST_MODEL,
     json: bool = JSON,
     quiet: bool = QUIET,
 ) -> None:
@@ -198,15 +206,16 @@ def optimum(
     show.log_to_stderr()
     quality = quality_of(quality_model, quality_method, quality_rows, quality_function, allow_extrapolation)
     posed = api.problem(
-        env, workload, split(objective), constraints_of(constraint), choices_of(choices), quality=quality
-    )
+        env, workload, split(objective), constraints_of(constraint), choices_of(choices),
+        quality=quality, cost_model=cost_model,
+    )  # fmt: skip
     with show.progress("enumerating", quiet or json) as on_progress:
         found = enumerate_all(posed.evaluator, posed.objective, posed.space, on_progress=on_progress)
     if json:
         show.json_out(found.as_dict(posed.space))
     elif found.best is not None and found.metrics is not None and found.objectives is not None:
         show.design_table("True optimum", posed.evaluator.family, found.best)
-        show.metrics_table(posed.evaluator.family, found.metrics)
+        show.metrics_table(posed.evaluator.metrics, found.metrics)
         names = posed.objective.names
         for name, value in zip(names, found.objectives, strict=True):
             show.out.print(f"{name} = {value:.5g}")

@@ -15,6 +15,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from archgym.envs.family import Family
+    from archgym.metrics import Metric
     from archgym.search import Progress as Standing
     from archgym.space import Value
     from archgym.workloads import Workload
@@ -67,20 +68,21 @@ def design_table(title: str, family: Family, design: Mapping[str, Value]) -> Non
     table(title, ("parameter", "value", "meaning"), rows)
 
 
-def metrics_table(family: Family, metrics: Mapping[str, float]) -> None:
-    """What a design achieves: its totals, then the shares of energy and area."""
+def metrics_table(known: Sequence[Metric], metrics: Mapping[str, float]) -> None:
+    """What a design achieves, by the metrics of its cost model: its totals, then the shares of energy and area."""
     from archgym.compression.judge import QUALITY_METRICS
 
     parts = ("energy_", "area_")
-    named = [m for m in (*family.metrics, *QUALITY_METRICS) if m.name in metrics]
+    listed = {m.name: m for m in (*known, *QUALITY_METRICS)}  # each once: a cost model may have learned quality
+    named = [listed[name] for name in listed if name in metrics]
     totals = [m for m in named if not (m.name.startswith(parts) and m.name not in ("energy_j", "area_mm2"))]
     table(
         "Metrics", ("metric", "value", "meaning"), [(m.name, quantity(metrics[m.name], m.unit), m.doc) for m in totals]
     )
     rows = []
     for total, prefix in (("energy_j", "energy_"), ("area_mm2", "area_")):
-        for metric in family.metrics:
-            if metric.name.startswith(prefix) and metric.name != total:
+        for metric in named:
+            if metric.name.startswith(prefix) and metric.name != total and total in metrics:
                 value = metrics[metric.name]
                 rows.append((metric.name, quantity(value, metric.unit), f"{100 * value / metrics[total]:.1f} %"))
     if rows:
@@ -94,6 +96,8 @@ def operators_title(workload: Workload) -> str:
 
 def operators_table(rows: Sequence[Mapping[str, Any]], what: str, at_most: int | None = None) -> None:
     """The operators of a workload by latency, with their bottleneck; the first `at_most`."""
+    if not rows:
+        return
     total = sum(row["latency_s"] for row in rows)
     listed = sorted(rows, key=lambda row: -row["latency_s"])[:at_most]
     traffic = ["dram_bytes"] if "dram_bytes" in rows[0] else []

@@ -91,7 +91,7 @@ def _from_runs(paths: Sequence[Path], out: str | Path, hold_out: Sequence[str] |
     workloads = {run.config["workload"]: workload_of(run) for run in runs}
     evaluators = {name: evaluator_of(runs[0], workload) for name, workload in workloads.items()}
     spaces = [space_of(run, evaluators[run.config["workload"]]) for run in runs]
-    labelled = {key: runs[0].config[key] for key in ("model_hash", "compression_hash")}
+    labelled = {key: runs[0].config[key] for key in ("model_hash", "compression_hash", "cost_model_hash")}
     any_of = next(iter(evaluators.values()))
     with writer(out, any_of, list(workloads.values()), hold_out, force, made_with=labelled) as made:
         for number, (name, evaluator) in enumerate(evaluators.items()):

@@ -15,6 +15,7 @@ from archgym.datasets.samplers import SAMPLERS, distinct
 from archgym.datasets.schema import Rows, Source
 from archgym.datasets.writer import SHARD, Writer, writer
 from archgym.envs.cosearch import Choices
+from archgym.envs.evaluator import ANALYTICAL
 from archgym.envs.family import Family
 from archgym.errors import InputError, unknown
 from archgym.problem import Problem, Quality, family_of, network_of, objective_of, pose
@@ -41,6 +42,7 @@ def generate(
     constraints: Sequence[str] | None = None,
     choices: Choices | None = None,
     quality: Quality | None = None,
+    cost_model: str = ANALYTICAL,
     hold_out: Sequence[str] | None = None,
     force: bool = False,
     shard: int = SHARD,
@@ -60,6 +62,7 @@ def generate(
         objective, constraints: what `reward` means, and what agents search for; the environment's own when not given.
         choices: parameters held to some of their choices.
         quality: as archgym.search, where quality_loss is an objective or a constraint.
+        cost_model: spec of what labels, as archgym.search.
         hold_out: workloads of the test split by workload; every fourth network when None.
         force: replace the data set that is there.
         shard: rows of a file at most.
@@ -80,7 +83,7 @@ def generate(
     family, scenario = family_of(environment)
     judged = objective_of(family, list(objective), constraints)
     networks = _networks(family, workloads)
-    problems = [pose(family, scenario, network, judged, choices, quality) for network in networks]
+    problems = [pose(family, scenario, network, judged, choices, quality, cost_model) for network in networks]
     if sampler == "agents":
         shares = _shares(agents, n)
     else:

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 
 from archgym.agents import AGENTS
-from archgym.compression.judge import Judge
 from archgym.datasets.schema import DataError, Rows, Source
 from archgym.datasets.writer import Writer
-from archgym.envs import ENVIRONMENTS
-from archgym.envs.cosearch import JointEvaluator
-from archgym.envs.evaluator import Evaluator
-from archgym.envs.family import Family
+from archgym.envs.evaluator import ANALYTICAL, Evaluator
 from archgym.errors import ArchGymError, InputError
+from archgym.search import request
 from archgym.search.request import choices, digest
 from archgym.search.run import CONFIG, Run, load_run
 from archgym.search.trials import Columns
@@ -28,7 +25,9 @@ ALIKE = {  # what runs of one data set have in common, by the key of config.json
     "environment": "environment",
     "scenario": "scenario",
     "compression": "compression of networks",
+    "cost_model": "cost model",
     "model_hash": "cost model",
+    "cost_model_hash": "cost model",
     "compression_hash": "results that quality comes from",
 }
 
@@ -62,13 +61,15 @@ def found_runs(paths: Sequence[str | Path]) -> list[Run]:
 
 
 def evaluator_of(run: Run, workload: Workload) -> Evaluator:
-    """The evaluator of a run, its agent not needed."""
-    config = run.config
-    family: Family = ENVIRONMENTS.load(config["environment"])
-    if config["compression"] is None:
-        return Evaluator(family, workload, config["scenario"])
-    judge = config["compression"]["judge"]
-    return JointEvaluator(family, workload, config["scenario"], judge=Judge.of(judge) if judge else None)
+    """The evaluator of a run, its agent not needed.
+
+    Raises:
+        ArchGymError: it is not installed here; DataError: a cost model other than the analytical has changed since.
+    """
+    evaluator = request.evaluator_of(run.config, workload)
+    if evaluator.cost_model != ANALYTICAL and evaluator.identity() != run.config["cost_model_hash"]:
+        raise DataError(f"{run.path}: the cost model {evaluator.cost_model!r} has changed since the run was made")
+    return evaluator
 
 
 def workload_of(run: Run) -> Workload:

@@ -17,20 +17,21 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def staged(out: str | Path, force: bool = False) -> Iterator[Path]:
+def staged(out: str | Path, force: bool = False, info: str = INFO) -> Iterator[Path]:
     """A directory to fill, which becomes `out` when the block ends without an error, and is removed otherwise.
 
     It is `.NAME.part` beside `out`; one that a killed process left behind is made anew.
 
     Args:
         out: the directory to make; it must not exist, or be empty.
-        force: replace the data set that is there.
+        force: replace what is there, if it is such a directory.
+        info: the file that tells what such a directory is: that of a data set, or of a surrogate.
 
     Raises:
         InputError: `out` exists, another process is making it, or it cannot be written.
     """
     out = Path(out)
-    _require_free(out, force)
+    _require_free(out, force, info)
     place = Path(os.path.abspath(out))  # unlike resolve, keeps links
     scratch = place.with_name(f".{place.name}.part")
     try:
@@ -44,7 +45,7 @@ def staged(out: str | Path, force: bool = False) -> Iterator[Path]:
     try:
         _empty(scratch)
         yield scratch
-        _require_free(out, force)
+        _require_free(out, force, info)
         _sync(scratch)
         _move(scratch, place)
     except OSError as error:
@@ -55,15 +56,15 @@ def staged(out: str | Path, force: bool = False) -> Iterator[Path]:
         (place / LOCK).unlink(missing_ok=True)
 
 
-def _require_free(out: Path, force: bool) -> None:
-    """Refuse to write over anything, and with `force` over anything but a data set."""
+def _require_free(out: Path, force: bool, info: str) -> None:
+    """Refuse to write over anything, and with `force` over anything but a directory of the same kind."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not out.is_dir():
         raise InputError(f"{out} is there already, and is no directory: name another one")
-    ours = (out / INFO).is_file()
+    ours = (out / info).is_file()
     if not (force and ours):
-        hint = "or replace it with --force" if ours else "it holds no data set, so --force does not replace it either"
+        hint = "or replace it with --force" if ours else f"it holds no {info}, so --force does not replace it either"
         raise InputError(f"{out} is there already: name another directory, {hint}")
 
 

@@ -272,7 +272,9 @@ def identity_of(evaluator: Evaluator) -> dict[str, Any]:
         "environment": evaluator.family.name,
         "version": evaluator.family.version,
         "scenario": dict(evaluator.scenario),
+        "cost_model": evaluator.cost_model,
         "model_hash": model_hash(evaluator.family),
+        "cost_model_hash": evaluator.identity(),
         "compression": compression_of(evaluator),
         "compression_hash": hash_of_compression(evaluator),
     }

@@ -22,7 +22,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from archgym.envs import ENVIRONMENTS
-from archgym.envs.evaluator import Evaluator
+from archgym.envs.evaluator import ANALYTICAL, Evaluator
 from archgym.envs.family import Family
 from archgym.errors import InputError, unknown
 from archgym.objective import INFEASIBLE_REWARD, Objective, Outcome
@@ -54,6 +54,7 @@ class Episodes:
         horizon: int | None,
         scenario: Mapping[str, Any] | None,
         quality: Mapping[str, Any] | None,
+        cost_model: str,
     ) -> None:
         if mode not in MODES:
             raise unknown("action mode", mode, MODES)
@@ -61,7 +62,7 @@ class Episodes:
             raise InputError(f"horizon must be a positive whole number, and construct has none; not {horizon!r}")
         self.family = ENVIRONMENTS.load(family) if isinstance(family, str) else family
         self.objective = objective_of(self.family, objective, constraints)
-        problem = pose(self.family, scenario, workload, self.objective, quality=quality)
+        problem = pose(self.family, scenario, workload, self.objective, quality=quality, cost_model=cost_model)
         self.mode, self.evaluator, self.space = mode, problem.evaluator, problem.space
         self.names = [metric.name for metric in self.evaluator.metrics]
         self.horizon = horizon or {"propose": 1, "refine": 32, "construct": len(self.space)}[mode]
@@ -175,6 +176,7 @@ class ArchGymEnv(gymnasium.Env[Observation, Any]):
         scenario: options of the technology, e.g. `{"node_nm": 16}`.
         quality: where quality_loss is an objective or a constraint, and so compression a part of the design: options
             of archgym.compression.judge.Judge, e.g. `{"allow_extrapolation": True}`.
+        cost_model: spec of what evaluates, e.g. `surrogate:DIR`; see archgym.costmodels.
 
     After an evaluation `info` holds `metrics` (empty when infeasible), `feasible`, `why` and `valid` (feasible and
     within the constraints).
@@ -192,8 +194,10 @@ class ArchGymEnv(gymnasium.Env[Observation, Any]):
         horizon: int | None = None,
         scenario: Mapping[str, Any] | None = None,
         quality: Mapping[str, Any] | None = None,
+        cost_model: str = ANALYTICAL,
     ) -> None:
-        self._episodes = Episode(1, family, workload, objective, constraints, mode, horizon, scenario, quality)
+        posed = (family, workload, objective, constraints, mode, horizon, scenario, quality, cost_model)
+        self._episodes = Episode(1, *posed)
         self.observation_space = self._episodes.observation_space
         self.action_space = self._episodes.action_space
 
@@ -256,10 +260,12 @@ class ArchGymVectorEnv(gymnasium.vector.VectorEnv[Observation, Any, NDArray[Any]
         horizon: int | None = None,
         scenario: Mapping[str, Any] | None = None,
         quality: Mapping[str, Any] | None = None,
+        cost_model: str = ANALYTICAL,
     ) -> None:
         if not (isinstance(num_envs, int) and num_envs > 0):
             raise InputError(f"num_envs must be a positive whole number, not {num_envs!r}")
-        self._episodes = Episodes(num_envs, family, workload, objective, constraints, mode, horizon, scenario, quality)
+        posed = (family, workload, objective, constraints, mode, horizon, scenario, quality, cost_model)
+        self._episodes = Episodes(num_envs, *posed)
         self.num_envs = num_envs
         self.single_observation_space = self._episodes.observation_space
         self.single_action_space = self._episodes.action_space

@@ -22,7 +22,7 @@ from archgym.envs.family import Family
 from archgym.errors import InputError
 from archgym.metrics import metrics_dtype
 from archgym.objective import Objective
-from archgym.space import Value
+from archgym.space import DesignSpace, Value
 from archgym.workloads import Workload
 
 QUALITY_NAMES = tuple(metric.name for metric in QUALITY_METRICS)
@@ -81,6 +81,12 @@ class JointEvaluator(Evaluator):
     def supported(self, setting: Setting) -> bool:
         """Whether quality is known and the network can be so compressed."""
         return self._case(setting).operators is not None
+
+    def compile(self) -> None:
+        """Have the cost model compiled on the network as it comes: a setting may have no operators."""
+        space = self.family.space
+        hardware = space.records(space.centre[None])
+        self._drive(hardware, self._operators, self._tasks, self._technology, np.empty(1, self._inner))
 
     def operators_of(self, design: np.ndarray) -> tuple[np.recarray, list[str]]:
         """The operators [L] of the network under the setting of a design record [1], and their labels."""
@@ -154,16 +160,17 @@ def is_joint(family: Family, names: Sequence[str]) -> bool:
 
 
 def searched(evaluator: Evaluator, choices: Choices | None) -> dict[str, Any]:
-    """The choices that a search is over: those asked for, and of other compression parameters what makes sense.
-
-    Where quality counts, that is every choice that some supported setting has; where it does not, nothing is
-    compressed beyond what was asked for.
+    """The choices that a search is over where quality counts: those asked for, and of other compression parameters
+    every choice that some supported setting has.
     """
     asked = dict(choices or {})
-    if not isinstance(evaluator, JointEvaluator):
-        return asked
-    if evaluator.judge is None:
-        return {**DEFAULTS, **asked}
+    if not isinstance(evaluator, JointEvaluator) or evaluator.judge is None:
+        return asked  # a cost model that has learned quality
     # One's own function may be a measurement: it is asked while searching, not beforehand.
     ask_first = evaluator.judge.function == "published"
     return {**offered(evaluator.supported if ask_first else evaluator.applicable), **asked}
+
+
+def uncompressed(space: DesignSpace, choices: Choices | None) -> dict[str, Any]:
+    """The choices where quality does not count: nothing is compressed beyond what was asked for."""
+    return {name: value for name, value in DEFAULTS.items() if name in space.names} | dict(choices or {})

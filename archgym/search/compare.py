@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 
 from archgym.agents import AGENTS
-from archgym.envs.evaluator import default_threads
+from archgym.envs.evaluator import ANALYTICAL, default_threads
 from archgym.errors import ArchGymError, InputError, MissingExtraError, RunError
 from archgym.objective import FloatArray
 from archgym.search import curves, statistics
 from archgym.search.optimum import known_optimum
-from archgym.search.request import request_of
-from archgym.search.run import CONFIG, Run, load_run
+from archgym.search.request import Request, request_of
+from archgym.search.run import CONFIG, NUMBERS, Run, load_run
 from archgym.search.statistics import Interval
 from archgym.spec import option_defaults, spell_options
 
@@ -54,7 +54,7 @@ class Entry:
     """One run, measured.
 
     Attributes:
-        task: environment, workload, objectives and constraints.
+        task: environment, workload, cost model, objectives and constraints.
         contestant, agent, seed, budget: of the run.
         values: [C] regret, or the share of the hypervolume that is missing, at each checkpoint.
         igd: [C] IGD+, of several objectives.
@@ -292,7 +292,15 @@ def _task(run: Run) -> str:
     config = run.config
     bounds = " with " + ", ".join(config["constraints"]) if config["constraints"] else ""
     scenario = "".join(f" {name}={value}" for name, value in config["scenario"].items())
-    return f"{config['environment']}{scenario} on {config['workload']}: {', '.join(config['objective'])}{bounds}"
+    place = f"{config['environment']}{scenario} on {config['workload']}{_cost_model(config)}"
+    return f"{place}: {', '.join(config['objective'])}{bounds}"
+
+
+def _cost_model(config: Mapping[str, Any]) -> str:
+    """Runs of different cost models, or of one trained anew, are different tasks."""
+    if config["cost_model"] == ANALYTICAL:
+        return ""
+    return f" by {config['cost_model']} ({config['cost_model_hash']})"
 
 
 def _entries(task: str, runs: Sequence[tuple[str, Run]], at: Sequence[int]) -> tuple[list[Entry], bool]:
@@ -300,7 +308,9 @@ def _entries(task: str, runs: Sequence[tuple[str, Run]], at: Sequence[int]) -> t
     n_objectives = len(runs[0][1].config["objective"])
     points = [curves.objectives_of(run.tables(), n_objectives) for _, run in runs]
     request = request_of(runs[0][1], threads=1)
-    truth = known_optimum(request.evaluator, request.objective, request.space)
+    truth = None
+    if _same_numbers((run for _, run in runs), request):
+        truth = known_optimum(request.evaluator, request.objective, request.space)
     if n_objectives == 1:
         best = truth.value if truth else min(float(values.min()) for values in points)
         measured = [_regrets(curves.best_so_far(values, at), best) for values in points]
@@ -319,6 +329,12 @@ def _entries(task: str, runs: Sequence[tuple[str, Run]], at: Sequence[int]) -> t
         config = run.config
         found.append(Entry(task, contestant, config["agent"], config["seed"], config["budget"], values, igd, *times))
     return found, truth is not None
+
+
+def _same_numbers(runs: Iterable[Run], request: Request) -> bool:
+    """Whether runs were evaluated with the numbers of today: the optimum is of those."""
+    now = request.config()
+    return all(run.config[key] == now[key] for run in runs for key in NUMBERS)
 
 
 def _at(measure: Callable[[FloatArray], float], values: FloatArray, at: Sequence[int]) -> FloatArray:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,9 @@ from archgym.search.result import Interrupted, Progress, SearchResult, Times, cl
 from archgym.search.run import RunDirectory, Saved, load_run
 from archgym.search.tally import Tally
 from archgym.space import DesignSpace, Indices
+
+if TYPE_CHECKING:
+    from archgym.surrogates.view import View
 
 OnProgress = Callable[[Progress], None]
 
@@ -75,6 +78,13 @@ def search(
     return _run(request, None if out is None else Path(out), resume, on_progress, checkpoint_s)
 
 
+def _view(request: Request) -> View:
+    """The problem as surrogates see it; imported by those agents alone that ask for it."""
+    from archgym.surrogates.view import view_of
+
+    return view_of(request.evaluator, request.objective, request.space)
+
+
 def resume_search(
     path: str | Path, on_progress: OnProgress | None = None, checkpoint_s: float = 2.0, threads: int | None = None
 ) -> SearchResult:
@@ -90,8 +100,10 @@ def _run(
     request: Request, path: Path | None, resume: bool, on_progress: OnProgress | None, checkpoint_s: float
 ) -> SearchResult:
     agent = request.new_agent()  # before the directory: an agent that cannot be built leaves none behind
-    agent.relief = request.evaluator.family.relief
-    agent.breakdown = lambda index: request.evaluator.breakdown(request.space.decode(index[None]))
+    if request.evaluator.explains:
+        agent.relief = request.evaluator.family.relief
+        agent.breakdown = lambda index: request.evaluator.breakdown(request.space.decode(index[None]))
+    agent.view = lambda: _view(request)
     request.evaluator.compile()
     if path is None:
         return _Loop(request, agent, None, on_progress, checkpoint_s).run()

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from archgym.envs.evaluator import CHUNK, Evaluator, cache_dir, model_hash
+from archgym.envs.evaluator import ANALYTICAL, CHUNK, Evaluator, cache_dir, model_hash
 from archgym.errors import InputError, RunError
 from archgym.objective import FloatArray, Objective
 from archgym.search.files import read_json, write_json
@@ -101,14 +101,16 @@ def optimum(
             "restrict it with --set PARAMETER=CHOICES"
         )
     found = _Enumeration(evaluator, objective, space, chunk).run(on_progress)
-    key = _key(evaluator, objective, space)
+    key, result = _key(evaluator, objective, space), _optimum(evaluator, objective, space, found, cached=False)
+    if result.best is not None:
+        found["value"] = result.value  # of the design alone: a surrogate rounds differently in a block
     try:
         path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"key": key, **found})
     except (OSError, RunError):
         pass  # a cache that cannot be written is no reason to lose the answer
-    return _optimum(evaluator, objective, space, found, cached=False)
+    return result
 
 
 def known_optimum(evaluator: Evaluator, objective: Objective, space: DesignSpace | None = None) -> Optimum | None:
@@ -272,8 +274,8 @@ class _Enumeration:
 
 
 def _key(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> dict[str, Any]:
-    """All that the optimum depends on."""
-    return {
+    """All that the optimum depends on; the equations are identified by `model_hash` alone."""
+    key = {
         "schema": SCHEMA,
         "environment": evaluator.family.name,
         "model_hash": model_hash(evaluator.family),
@@ -287,6 +289,7 @@ def _key(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> dict
         "constraints": sorted(map(str, objective.constraints)),
         "space": choices(space),
     }
+    return key if evaluator.cost_model == ANALYTICAL else key | {"cost_model_hash": evaluator.identity()}
 
 
 def _path(key: dict[str, Any]) -> Path:

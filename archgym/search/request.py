@@ -18,10 +18,10 @@ from archgym.agents import AGENTS
 from archgym.agents.auto import resolved
 from archgym.agents.base import Agent
 from archgym.compression.judge import Judge, compression_hash
+from archgym.costmodels import build
 from archgym.envs import ENVIRONMENTS
 from archgym.envs.cosearch import JointEvaluator
 from archgym.envs.evaluator import Evaluator, model_hash
-from archgym.envs.family import Family
 from archgym.errors import ArchGymError, InputError
 from archgym.objective import Objective
 from archgym.search.run import SCHEMA, Run
@@ -75,6 +75,7 @@ class Request:
             "numpy": np.__version__,
             "environment": evaluator.family.name,
             "scenario": dict(evaluator.scenario),
+            "cost_model": evaluator.cost_model,
             "workload": evaluator.workload.name,
             "compression": compression_of(evaluator),
             "objective": objective.names,
@@ -87,6 +88,7 @@ class Request:
             "seed": self.seed,
             "budget": self.budget,
             "model_hash": model_hash(evaluator.family),
+            "cost_model_hash": evaluator.identity(),
             "workload_hash": digest(evaluator.workload.identity),
             "compression_hash": hash_of_compression(evaluator),
             "space_hash": digest(repr(choices(self.space)).encode()),
@@ -125,15 +127,26 @@ def request_of(run: Run, threads: int | None = None) -> Request:
     """
     config = run.config
     try:
-        family = ENVIRONMENTS.load(config["environment"])
-        workload = Workload.load(config["workload"])
-        evaluator = _evaluator(family, workload, config["scenario"], threads, config["compression"])
+        evaluator = evaluator_of(config, Workload.load(config["workload"]), threads)
         objective = Objective(config["objective"], config["constraints"], config["reward"], config["target"])
         space = evaluator.space.restrict(**config["space"])
         agent = config["agent"] + spell_options(config["options"], option_defaults(AGENTS.load(config["agent"])))
         return new_request(evaluator, objective, agent, config["budget"], config["seed"], space)
     except (TypeError, AttributeError) as error:
         raise ArchGymError(f"{run.path}/config.json is damaged: {error}") from None
+
+
+def evaluator_of(config: Mapping[str, Any], workload: Workload, threads: int | None = None) -> Evaluator:
+    """The evaluator that a config.json names, on a workload.
+
+    Raises:
+        ArchGymError: it names something this installation does not have.
+    """
+    family, compression = ENVIRONMENTS.load(config["environment"]), config["compression"]
+    if compression is None:
+        return build(config["cost_model"], family, workload, config["scenario"], threads)
+    judge = Judge.of(compression["judge"]) if compression["judge"] else None
+    return JointEvaluator(family, workload, config["scenario"], threads, judge)
 
 
 def checked_space(evaluator: Evaluator, space: DesignSpace | None) -> DesignSpace:
@@ -162,20 +175,6 @@ def hash_of_compression(evaluator: Evaluator) -> str:
     if not isinstance(evaluator, JointEvaluator):
         return ""
     return digest(compression_hash().encode() + (evaluator.judge.own_rows if evaluator.judge else b""))
-
-
-def _evaluator(
-    family: Family,
-    workload: Workload,
-    scenario: Mapping[str, Any],
-    threads: int | None,
-    compression: Mapping[str, Any] | None,
-) -> Evaluator:
-    """The evaluator whose `compression_of` is `compression`."""
-    if compression is None:
-        return Evaluator(family, workload, scenario, threads)
-    judge = Judge.of(compression["judge"]) if compression["judge"] else None
-    return JointEvaluator(family, workload, scenario, threads, judge)
 
 
 def restriction(whole: DesignSpace, space: DesignSpace) -> dict[str, list[Any]]:

@@ -25,6 +25,7 @@ import filelock
 import numpy as np
 
 from archgym.agents.base import State
+from archgym.envs.evaluator import ANALYTICAL
 from archgym.errors import ArchGymError, RunError
 from archgym.search.files import read_json, remove_scratch, write_atomic, write_json
 from archgym.search.trials import frame, part_rows, read_part, write_part
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
 SCHEMA = 2  # of the run directory; a change that old code cannot read means a new number
 CONFIG, RESULT, STATE, TRIALS, LOCK, OWNER = "config.json", "result.json", "state.npz", "trials", ".lock", ".owner"
 REQUEST = (  # the keys of config.json that decide the trials, in the order they are compared
-    *("environment", "scenario", "workload", "compression", "objective", "constraints", "reward", "target"),
-    *("agent", "options", "space", "seed", "budget"),
+    *("environment", "scenario", "cost_model", "workload", "compression"),
+    *("objective", "constraints", "reward", "target", "agent", "options", "space", "seed", "budget"),
 )
 NUMBERS = {  # identity of the numbers the trials were evaluated with
-    "model_hash": "cost model",
+    "model_hash": "cost model",  # the equations of the family
+    "cost_model_hash": "cost model",
     "workload_hash": "workload's operator table",
     "compression_hash": "compression of networks, or the results that quality comes from,",
     "space_hash": "design space",
@@ -180,7 +182,7 @@ def load_run(path: str | Path) -> Run:
     if not config.exists():
         hint = "half-written" if (path / TRIALS).exists() or (path / STATE).exists() else "not a run directory"
         raise RunError(f"{path} is {hint}: {CONFIG} is missing")
-    run = Run(path, read_json(config))
+    run = Run(path, _with_cost_model(read_json(config)))
     if run.config.get("schema") != SCHEMA:
         raise RunError(f"{config} has schema {run.config.get('schema')!r}; this version of archgym reads {SCHEMA}")
     if missing := [key for key in (*REQUEST, *NUMBERS) if key not in run.config]:
@@ -190,6 +192,11 @@ def load_run(path: str | Path) -> Run:
         part_rows(part)
     _ = run.result
     return run
+
+
+def _with_cost_model(config: dict[str, Any]) -> dict[str, Any]:
+    """A config.json from the time when there was none but the analytical cost model says so."""
+    return {"cost_model": ANALYTICAL, "cost_model_hash": config.get("model_hash")} | config
 
 
 class RunDirectory:

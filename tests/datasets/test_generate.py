@@ -99,7 +99,7 @@ def test_what_is_there_stays_unless_a_data_set_is_to_be_replaced(tmp_path) -> No
     datasets.load(out)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds no data set"):
+    with pytest.raises(InputError, match=r"holds no dataset\.json"):
         datasets.generate(**SMALL, out=tmp_path / "notes", force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "x"]
 

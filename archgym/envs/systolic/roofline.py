@@ -13,7 +13,7 @@ def engines(designs: np.recarray, technology: np.record) -> dict[str, Engine]:
     """The arrays: rows and columns hold two of M, K, N, and the third passes (see cost.py for which)."""
     rows, columns, dataflow = designs.array_rows, designs.array_columns, designs.dataflow
     clock_hz, one = 1e9 * designs.clock_ghz, np.ones(len(designs))
-    # Narrow data that a PE takes side by side (arithmetic.py): four pairs of 2 bits, or the 4-bit halves of its operands.
+    # Narrow data that a PE takes side by side (arithmetic.py): four pairs of 2 bits, or the 4-bit parts of operands.
     narrow = [designs.arithmetic == BIT_SERIAL, designs.arithmetic == OUTLIER_VICTIM]
     span = np.select(narrow, [SPAN * one, designs.operand_bits / LOW_BITS], one)
     return {

@@ -1,0 +1,46 @@
+"""What an agent that models costs may know of its problem beside the space: features, metrics and the objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from archgym.envs.evaluator import Evaluator
+from archgym.metrics import Metric
+from archgym.objective import Objective, Outcome
+from archgym.space import DesignSpace, Indices
+from archgym.surrogates.features import Observer, Seen
+from archgym.surrogates.surrogate import network_of
+
+
+class View(NamedTuple):
+    """A problem as surrogates see it.
+
+    Attributes:
+        environment: registry name.
+        see: designs [N, P] to what surrogates see of them.
+        metrics: what is known of each design after it was evaluated.
+        dtype: record type of `metrics`, with `feasible` and `why`.
+        judge: metrics [N] to their outcome under the objective.
+    """
+
+    environment: str
+    see: Callable[[Indices], Seen]
+    metrics: tuple[Metric, ...]
+    dtype: np.dtype[np.void]
+    judge: Callable[[np.ndarray], Outcome]
+
+
+def view_of(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> View:
+    """The view of a search."""
+    observer = Observer(evaluator.family, evaluator.technology, evaluator.space)
+    network = network_of(evaluator.workload)
+    return View(
+        evaluator.family.name,
+        lambda indices: observer.see(space.records(indices), network),
+        tuple(evaluator.metrics),
+        evaluator.dtype,
+        objective,
+    )
