@@ -90,7 +90,7 @@ def evaluate(
     if environment is None:
         environment, workload, quality, cost_model = _of_run(parts, workload, quality, cost_model)
     family, scenario = family_of(environment)
-    values, preset_scenario = _design_values(family, parts)
+    values, preset_scenario = design_values(family, parts)
     network, options = network_of(family, workload), dict(preset_scenario) | dict(scenario)
     model, record, judgement = _model_of(family, network, options, values, quality, cost_model or ANALYTICAL)
     report = None
@@ -190,9 +190,7 @@ def _of_run(
     return spec, config["workload"] if workload is None else workload, quality or judge, cost_model
 
 
-def _design_values(
-    family: Family, parts: Sequence[str | Mapping[str, Any]]
-) -> tuple[dict[str, Any], Mapping[str, Any]]:
+def design_values(family: Family, parts: Sequence[str | Mapping[str, Any]]) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Values of all parts, later ones first in rank, and the scenario of the last preset named."""
     values: dict[str, Any] = {}
     scenario: Mapping[str, Any] = {}

@@ -28,6 +28,11 @@ AGENTS = Registry(
         "forest": Entry(
             "archgym.agents.forest:Forest", "Bayesian optimisation by random forests (scikit-learn)", extra="models"
         ),
+        "gnn": Entry(
+            "archgym.agents.gnn:GNN",
+            "Thompson sampling over graph networks of all metrics (PyTorch Geometric)",
+            extra="surrogates",
+        ),
         "gp": Entry("archgym.agents.gp:GP", "Gaussian processes (Optuna's GPSampler)", extra="models"),
         "bayesian": Entry(
             "archgym.agents.bayesian:Bayesian",

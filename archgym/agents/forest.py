@@ -9,7 +9,7 @@ objectives: a new weighting for every batch).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestRegressor
 from archgym.agents.acquisition import log_expected_improvement, most_promising
 from archgym.agents.base import Range
 from archgym.agents.encoding import Encoder
-from archgym.agents.memory import AUGMENTATION, some_weights
+from archgym.agents.memory import some_weights
 from archgym.agents.modelled import Modelled
 from archgym.agents.trees import fit_forest, log_validity, tree_predictions
 from archgym.objective import FloatArray
@@ -69,7 +69,7 @@ class Forest(Modelled):
         log_valid = log_validity(told, self._encode, rng, self.trees)
         forest = RandomForestRegressor(self.trees, max_features=MAX_FEATURES, random_state=int(rng.integers(2**31)))
         fit_forest(forest, self._encode(told.pool.indices[told.feasible]), told.values[told.feasible])
-        cost, best = self._cost(some_weights(self.n_objectives, rng))
+        cost, best = told.scalarised(some_weights(self.n_objectives, rng))
 
         def judge(indices: Indices) -> tuple[FloatArray, FloatArray]:
             chance = log_valid(indices)
@@ -81,22 +81,3 @@ class Forest(Modelled):
 
         promising = most_promising(told, judge, 1, told.best(STARTS), rng, GENERATIONS, max(WIDTH, n))
         return promising.indices[: n - rng.binomial(n, self.interleaved)]
-
-    def _cost(self, weights: FloatArray) -> tuple[Callable[[FloatArray], FloatArray], float]:
-        """What is minimised, of log objectives [..., K], and its least value among valid designs told of.
-
-        Of one objective the log itself, of several the augmented Tchebycheff function (Knowles 2006, equation 2) in
-        units of their range over valid designs.
-        """
-        values = self._told.values[self._told.valid]
-        if not len(values):
-            return lambda predicted: predicted[..., 0], np.inf
-        if self.n_objectives == 1:
-            return lambda predicted: predicted[..., 0], float(values.min())
-        low, span = values.min(axis=0), np.maximum(np.ptp(values, axis=0), 1e-12)
-
-        def tchebycheff(predicted: FloatArray) -> FloatArray:
-            weighted = weights * (predicted - low) / span
-            return np.asarray(weighted.max(axis=-1) + AUGMENTATION * weighted.sum(axis=-1))
-
-        return tchebycheff, float(tchebycheff(values).min())

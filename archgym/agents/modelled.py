@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archgym.agents.base import Agent, State
 from archgym.agents.genetic import crowded_order
-from archgym.agents.memory import Known, Pool, symmetric_log
+from archgym.agents.memory import AUGMENTATION, Known, Pool, symmetric_log
 from archgym.objective import FloatArray, Outcome
 from archgym.space import DesignSpace, Indices
 
@@ -107,3 +108,22 @@ class Told:
     def best(self, n: int) -> Indices:
         """The best designs [<= n, P] by constrained domination, those nearest to valid where none is."""
         return self.pool.indices[crowded_order(self.pool.objectives, self.pool.violation)[:n]]
+
+    def scalarised(self, weights: FloatArray) -> tuple[Callable[[FloatArray], FloatArray], float]:
+        """What is minimised, of log objectives [..., K], and its least value among valid designs; infinite without any.
+
+        Of one objective the log itself, of several the augmented Tchebycheff function (Knowles 2006, equation 2; see
+        memory.py) in units of their range over valid designs.
+        """
+        values = self.values[self.valid]
+        if not len(values):
+            return lambda predicted: predicted[..., 0], np.inf
+        if values.shape[1] == 1:
+            return lambda predicted: predicted[..., 0], float(values.min())
+        low, span = values.min(axis=0), np.maximum(np.ptp(values, axis=0), 1e-12)
+
+        def tchebycheff(predicted: FloatArray) -> FloatArray:
+            weighted = weights * (predicted - low) / span
+            return np.asarray(weighted.max(axis=-1) + AUGMENTATION * weighted.sum(axis=-1))
+
+        return tchebycheff, float(tchebycheff(values).min())

@@ -44,6 +44,7 @@ from archgym.cli import (  # noqa: E402 (their commands join the app)
     listing,  # noqa: F401
     quality,  # noqa: F401
     search,  # noqa: F401
+    surrogate,  # noqa: F401
     timeline,  # noqa: F401
     validate,  # noqa: F401
     workload,  # noqa: F401

@@ -1,4 +1,4 @@
-"""`archgym envs`, `agents` and `workloads`."""
+"""`archgym envs`, `agents`, `surrogates` and `workloads`."""
 
 from __future__ import annotations
 
@@ -92,6 +92,23 @@ def _show_auto(json: bool) -> None:
     show.out.print(f"{AUTO}: {SUMMARY}; the first that is installed, and the run names it\n")
     rows = [("more" if most == float("inf") else f"up to {most:,}", *map(", ".join, names)) for most, *names in SUITED]
     return show.table("Agents", ("designs", "one objective", "several objectives"), rows)
+
+
+@app.command(rich_help_panel="Look things up")
+def surrogates(name: str = NAME, json: bool = JSON) -> None:
+    """List surrogate models; with a name, its options."""
+    from archgym.cli import show
+    from archgym.spec import option_defaults
+    from archgym.surrogates import SURROGATES
+
+    if name is None:
+        rows = {key: entry.summary for key, entry in SURROGATES.entries.items()}
+        return show.json_out(rows) if json else show.table("Surrogates", ("name", "summary"), [*rows.items()])
+    options, summary = option_defaults(SURROGATES.load(name)), SURROGATES.entry(name).summary
+    if json:
+        return show.json_out({"summary": summary, "options": options})
+    show.out.print(f"{name}: {summary}\n")
+    return show.table("Options", ("option", "default"), [(key, str(value)) for key, value in options.items()])
 
 
 @app.command(rich_help_panel="Look things up")

@@ -32,7 +32,7 @@ class Boosting(Model):
         seed: int,
         bases: Sequence[int],
         members: int = 2,
-        rounds: int = 1500,
+        rounds: int = 1000,
         rate: float = 0.1,
         leaves: int = 31,
         patience: int = 50,

@@ -21,6 +21,7 @@ from archgym.objective import FloatArray
 from archgym.space import DesignSpace, Parameter
 from archgym.workloads.operators import KINDS, WEIGHT_A, WEIGHT_B
 
+FEATURES = 1  # version of what is seen: a change makes older surrogates useless, though widths may agree
 FAR = 12.0  # natural logarithm of a ratio beyond which more makes no difference
 ABSENT = 1e-30  # stands for zero where a logarithm is taken
 MAC_J, BYTE_J = 1e-12, 1e-10  # orders of magnitude of a product and of an off-chip byte: M. Horowitz, ISSCC 2014

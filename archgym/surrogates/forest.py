@@ -47,7 +47,7 @@ class Forest(Model):
 
     def predict(self, seen: Seen) -> Estimate:
         """Mean and deviation of the trees."""
-        tables = [seen.table[start : start + CHUNK] for start in range(0, max(len(seen), 1), CHUNK)]
+        tables = [seen.table[start : start + CHUNK] for start in range(0, len(seen), CHUNK)]
         found = [estimate_of(by_target(self._trees, table, self.members)) for table in tables]
         mean, std = (np.concatenate(columns) for columns in zip(*found, strict=True))
         return Estimate(mean + over_bases(seen, self.bases), std)

@@ -6,7 +6,8 @@ roofline, and the network is the sum of its operators, as costs are: so the netw
 networks cost. Sums are joined by exponents (power is energy over latency), and the design adds what no operator causes.
 
 Source of the messages: W. Hamilton, R. Ying, J. Leskovec, "Inductive representation learning on large graphs", NeurIPS
-2017 (PyTorch Geometric's SAGEConv); of the read-out: ours.
+2017 (PyTorch Geometric's DenseSAGEConv: all designs of a batch share
+one small graph); of the read-out: ours.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
-from torch_geometric.nn import SAGEConv
+from torch_geometric.nn import DenseSAGEConv
 
 from archgym.surrogates.base import Part
 from archgym.surrogates.features import BASES, Seen
@@ -39,8 +40,8 @@ class GNN(Networks):
         members: int = 3,
         width: int = 64,
         layers: int = 1,
-        epochs: int = 100,
-        rate: float = 0.01,
+        epochs: int = 80,
+        rate: float = 0.02,
         batch: int = 256,
         patience: int = 5,
     ) -> None:
@@ -56,11 +57,12 @@ class GNN(Networks):
         return _Graph(sizes["hardware"], sizes["nodes"], self.width, self.layers, self.bases)
 
     def inputs(self, seen: Seen) -> Inputs:
-        """Hardware, nodes and bases of the designs; totals and edges, both ways, of the workload."""
-        edges = torch.from_numpy(seen.edges).T
-        both = torch.cat([edges, edges.flip(0)], dim=1)
+        """Hardware, nodes and bases of the designs; totals and adjacency, both ways, of the workload."""
+        source, target = torch.from_numpy(seen.edges).T
+        adjacency = torch.zeros(seen.nodes.shape[1], seen.nodes.shape[1])
+        adjacency[source, target] = adjacency[target, source] = 1.0
         designs = tuple(map(torch.from_numpy, (seen.hardware, seen.nodes, seen.bases)))
-        return Inputs(designs, (torch.from_numpy(seen.totals), both))
+        return Inputs(designs, (torch.from_numpy(seen.totals), adjacency))
 
 
 class _Graph(Network):
@@ -73,7 +75,7 @@ class _Graph(Network):
         self.scale_bases, self.scale_totals, self.scale_targets = Scale(len(BASES)), Scale(4), Scale(targets)
         self.hardware = nn.Sequential(nn.Linear(hardware, width), nn.SiLU(), nn.Linear(width, width))
         self.nodes = nn.Linear(nodes, width)
-        self.messages = nn.ModuleList(SAGEConv(width, width) for _ in range(layers))
+        self.messages = nn.ModuleList(DenseSAGEConv(width, width) for _ in range(layers))
         self.factors = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, targets))
         self.laws = nn.Linear(hardware, OWN_SUMS * targets)
         self.design = nn.Sequential(
@@ -97,13 +99,13 @@ class _Graph(Network):
         nodes: torch.Tensor,
         bases: torch.Tensor,
         totals: torch.Tensor,
-        edges: torch.Tensor,
+        adjacency: torch.Tensor,
     ) -> torch.Tensor:
         """Log targets [B, T]."""
         scaled = self.scale_hardware(hardware)
         state = self.nodes(self.scale_nodes(nodes)) + self.hardware(scaled)[:, None]
         for message in self.messages:
-            state = state + message(nn.functional.silu(state), edges)
+            state = state + message(nn.functional.silu(state), adjacency)
         terms = self.factors(state) + (bases - self.scale_bases.mean)[:, :, self.bases]
         laws = self.laws(scaled).view(len(hardware), OWN_SUMS, -1)
         sums = torch.logsumexp(torch.cat([terms, laws], dim=1), dim=1)

@@ -27,7 +27,7 @@ class MLP(Networks):
         members: int = 3,
         width: int = 192,
         blocks: int = 2,
-        epochs: int = 200,
+        epochs: int = 120,
         rate: float = 0.005,
         batch: int = 256,
         patience: int = 5,

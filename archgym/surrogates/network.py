@@ -115,7 +115,9 @@ class Networks(Model):
     ) -> Network:
         loaded = [(self.inputs(part.seen), torch.from_numpy(part.targets)) for part in train]
         steps = self.epochs * sum(-(-len(part.seen) // self.batch) for part in train)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=self.rate, betas=(0.9, 0.95), weight_decay=1e-4)
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=self.rate, betas=(0.9, 0.95), weight_decay=1e-4, fused=True
+        )
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.rate, total_steps=max(steps, 2))
         best, weights, waited = np.inf, copy.deepcopy(network.state_dict()), 0
         every = max(steps // 20, 1)
@@ -182,7 +184,7 @@ class Networks(Model):
 
     def _outputs(self, network: Network, seen: Seen) -> NDArray[np.float32]:
         """Log targets [N, T]."""
-        chunks = [seen.take(slice(start, start + CHUNK)) for start in range(0, max(len(seen), 1), CHUNK)]
+        chunks = [seen.take(slice(start, start + CHUNK)) for start in range(0, len(seen), CHUNK)]
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:

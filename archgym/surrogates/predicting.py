@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from archgym.compression.knobs import DEFAULTS
 from archgym.envs import ENVIRONMENTS
+from archgym.envs.family import Family
 from archgym.errors import InputError, unknown
-from archgym.evaluation import _design_values as design_values
+from archgym.evaluation import design_values
 from archgym.problem import network_of
 from archgym.search.files import write_atomic
 from archgym.space import DesignSpace, Parameter, Value
@@ -65,9 +67,7 @@ def predict_design(
     parts = [design] if isinstance(design, str | Mapping) else design
     values, scenario = design_values(family, parts)
     network, space = network_of(family, workload), surrogate.layout.space
-    absent = {parameter.name: parameter.choices[0] for parameter in family.space.fixed}
-    same = {name for name, value in absent.items() if name not in space.names and values.get(name, value) == value}
-    records = space.design({name: value for name, value in values.items() if name not in same})
+    records = space.design(_whole(values, family, space))
     found = surrogate.predict(records, network)
     feasible, columns = bool(found.why[0] == 0), (found.values[0], found.low[0], found.high[0])
     numbers = [dict(zip(("value", "low", "high"), map(float, row), strict=True)) for row in zip(*columns, strict=True)]
@@ -83,6 +83,20 @@ def predict_design(
         unknown=bool(found.unknown[0]),
         notes=tuple(f"{name} of the preset is {value}, of the surrogate {own}" for name, value, own in others),
     )
+
+
+def _whole(values: Mapping[str, Any], family: Family, space: DesignSpace) -> dict[str, Any]:
+    """Values of a design with what is left as it comes: features that only compressed networks use, and compression.
+
+    Raises:
+        InputError: a feature or compression that no design had which was trained on.
+    """
+    plain = {feature.name: feature.choices[0] for feature in family.space.fixed} | DEFAULTS
+    for name, value in values.items():
+        if name in plain and name not in space.names and str(value) != str(plain[name]):
+            raise InputError(f"the surrogate knows no {name}: no design that it was trained on had it")
+    own = {name: value for name, value in values.items() if name in space.names or name not in plain}
+    return {name: value for name, value in plain.items() if name in space.names} | own
 
 
 def predict_file(

@@ -26,7 +26,7 @@ from archgym.search.files import read_json
 from archgym.spec import option_defaults, spell_options
 from archgym.surrogates import SURROGATES
 from archgym.surrogates.base import Arrays, Estimate, Model
-from archgym.surrogates.features import Network, Observer, Seen, operator_features
+from archgym.surrogates.features import FEATURES, Network, Observer, Seen, operator_features
 from archgym.surrogates.validity import Validity
 from archgym.workloads import Workload
 from archgym.workloads.operators import OPERATOR_DTYPE
@@ -72,7 +72,8 @@ class Calibration:
     """What turns what a model says into values with intervals, and says what it does not know.
 
     Attributes:
-        offsets: what was added to metrics that may be zero before taking logarithms [T].
+        offsets: what was added to metrics that may be zero or negative before taking logarithms [T].
+        least: what they do not fall below: 0, or minus infinity [T].
         errors: root mean square error of log targets [T].
         quantiles: of errors over their expected size: half the interval [T].
         most_std: expected size over `errors`, mean of all metrics, that no known design exceeds.
@@ -81,6 +82,7 @@ class Calibration:
     """
 
     offsets: FloatArray
+    least: FloatArray
     errors: FloatArray
     quantiles: FloatArray
     most_std: float
@@ -161,7 +163,10 @@ class Surrogate:
         Values need not be choices of the space: what lies outside is said to be unknown.
         """
         network = workload if isinstance(workload, Network) else network_of(workload)
-        starts = range(0, max(len(designs), 1), CHUNK)  # what is seen of all operators on all designs may fill a memory
+        if not len(designs):
+            none = np.zeros((0, len(self.metrics)))
+            return Prediction(none, none, none, none, np.zeros(0, np.int64), np.zeros(0, np.bool_))
+        starts = range(0, len(designs), CHUNK)  # what is seen of all operators on all designs may fill the memory
         parts = [self._predict(designs[start : start + CHUNK], network) for start in starts]
         return Prediction(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
@@ -182,7 +187,7 @@ class Surrogate:
     def _values(self, logarithms: NDArray[Any]) -> FloatArray:
         """Metrics in their units [N, T]."""
         values = np.exp(np.minimum(logarithms.astype(np.float64), 700.0)) - self.calibration.offsets
-        return np.where(self.calibration.offsets > 0, np.maximum(values, 0.0), values)
+        return np.asarray(np.maximum(values, self.calibration.least))
 
     def arrays(self) -> Arrays:
         """All weights."""
@@ -238,6 +243,11 @@ def read_info(path: Path) -> dict[str, Any]:
         raise SurrogateError(str(error)) from None
     if info.get("schema") != SCHEMA:
         raise SurrogateError(f"{path / INFO} has schema {info.get('schema')!r}; this version of archgym reads {SCHEMA}")
+    if info.get("features") != FEATURES:
+        raise SurrogateError(
+            f"{path / INFO} is of a surrogate that sees designs otherwise (features {info.get('features')!r}) than "
+            f"this version of archgym (features {FEATURES}): train it anew"
+        )
     if wrong := [name for name, kind in NEEDED.items() if not isinstance(info.get(name), kind)]:
         raise SurrogateError(f"{path / INFO} is damaged: it lacks {', '.join(wrong)}")
     return info

@@ -26,4 +26,4 @@ def stacked(parts: Sequence[Part], bases: Sequence[int]) -> tuple[NDArray[np.flo
 def by_target(trees: Trees, table: NDArray[np.float32], members: int) -> NDArray[np.float32]:
     """What each member says [members, N, T], where trees are grouped by member and, within it, by target."""
     sums = trees.sums(table)[:, :, 0].astype(np.float32)
-    return sums.reshape(members, len(sums) // members, len(table)).transpose(0, 2, 1)
+    return sums.reshape(members, -1, len(table)).transpose(0, 2, 1)

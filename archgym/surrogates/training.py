@@ -23,11 +23,11 @@ from archgym.spec import option_defaults, parse_options
 from archgym.surrogates import SURROGATES
 from archgym.surrogates.base import Model, OnStep, Part
 from archgym.surrogates.card import card
-from archgym.surrogates.features import BASE_OF_UNIT, Network, Observer, operator_features
+from archgym.surrogates.features import BASE_OF_UNIT, FEATURES, Network, Observer, operator_features
 from archgym.surrogates.scores import Score, conformal_quantile, score
 from archgym.surrogates.surrogate import CARD, INFO, LEVEL, SCHEMA, WEIGHTS, Calibration, Surrogate
 from archgym.surrogates.surrogate import load as load_surrogate
-from archgym.surrogates.targets import offsets_of
+from archgym.surrogates.targets import least_of, offsets_of
 from archgym.surrogates.validity import Validity
 
 MOST = 20_000  # feasible designs of a workload that are trained on, the first of the data set, and infeasible ones
@@ -191,7 +191,7 @@ def _labelled(data: Dataset, split: str, workloads: Sequence[str], most: int) ->
     for name in workloads:
         arrays = data.arrays(split=split, workload=name)
         rows = np.sort(np.concatenate([np.flatnonzero(arrays.feasible == kind)[:most] for kind in (True, False)]))
-        edges = data.edges[data.edges["workload"] == name][["source", "target"]].to_numpy(np.int64)
+        edges = data.edges[data.edges["workload"] == name][["source", "target"]].to_numpy(np.int64, copy=True)
         found.append(
             Labelled(
                 Network(name, data.operators_of(name), edges),
@@ -227,14 +227,16 @@ def _fitted(
             f"{n} feasible designs to train on and {n_held} to validate with are too few (at least {LEAST} each): "
             "generate a larger data set, or sample with agents"
         )
-    offsets = offsets_of(np.concatenate([part.values for part in labelled]))
+    values = np.concatenate([part.values for part in (*labelled, *checks)])
+    offsets = offsets_of(values)
     parts = [_part(family_observer, part, offsets) for part in labelled]
     stops = [_part(family_observer, _every_second(part, 0), offsets) for part in checks]
     model.fit(parts, stops, on_step)
     seen = [family_observer.see(part.records, part.network) for part in train_on]
     validity = Validity.fit(seen, [part.why for part in train_on], seed)
     last = [_part(family_observer, _every_second(part, 1), offsets) for part in checks]
-    return Surrogate({}, data.layout, model, validity, _calibrated(model, parts, labelled, last, offsets))
+    calibration = _calibrated(model, parts, labelled, last, offsets, least_of(values))
+    return Surrogate({}, data.layout, model, validity, calibration)
 
 
 def _observer(data: Dataset) -> Observer:
@@ -255,7 +257,12 @@ def _part(observer: Observer, labelled: Labelled, offsets: FloatArray) -> Part:
 
 
 def _calibrated(
-    model: Model, parts: Sequence[Part], labelled: Sequence[Labelled], last: Sequence[Part], offsets: FloatArray
+    model: Model,
+    parts: Sequence[Part],
+    labelled: Sequence[Labelled],
+    last: Sequence[Part],
+    offsets: FloatArray,
+    least: FloatArray,
 ) -> Calibration:
     """Sizes of errors, intervals and what is known, from designs that the model has not seen."""
     estimates = [model.predict(part.seen) for part in last]
@@ -263,7 +270,7 @@ def _calibrated(
     hardware = _bounds([part.seen.hardware for part in parts])
     operators = _bounds([operator_features(part.network.operators) for part in labelled])
     sizes = np.maximum(np.sqrt(np.mean(errors.astype(np.float64) ** 2, axis=0)), 1e-6)
-    draft = Calibration(offsets, sizes, np.ones(errors.shape[1]), np.inf, hardware, operators)
+    draft = Calibration(offsets, least, sizes, np.ones(errors.shape[1]), np.inf, hardware, operators)
     expected = np.concatenate([draft.expected(found) for found in estimates])
     quantiles = conformal_quantile(np.abs(errors) / expected, LEVEL)
     most = 2 * max(float(draft.disagreement(found).max()) for found in estimates)
@@ -290,6 +297,7 @@ def _info(
     values, _ = model.state()
     return {
         "schema": SCHEMA,
+        "features": FEATURES,
         "archgym": archgym.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv if len(sys.argv) > 1 else None,

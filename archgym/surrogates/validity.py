@@ -69,7 +69,7 @@ class Validity:
             KeyError, ValueError: they are none.
         """
         codes = arrays["validity.codes"]
-        trees = Trees.load(arrays, "validity") if len(codes) > 1 else None
-        if trees is not None and trees.groups.max() + 1 != len(codes):
+        trees = Trees.load(arrays, "validity") if "validity.roots" in arrays else None
+        if len(codes) != (1 if trees is None else trees.groups.max() + 1):
             raise ValueError("other trees than reasons")
         return cls(codes, trees)

@@ -124,19 +124,17 @@ def check_proposals(build: Build, problem: Problem) -> None:
     for n in (agent.batch, 1, 3, agent.batch, 2 * agent.batch):
         indices = agent.ask(n)
         where = f"ask({n}) on {problem.name!r}"
-        _require(isinstance(indices, np.ndarray), f"{where} must return an array, not {type(indices).__name__}")
-        _require(indices.dtype == np.int64, f"{where} must return int64, not {indices.dtype}")
-        _require(
+        require(isinstance(indices, np.ndarray), f"{where} must return an array, not {type(indices).__name__}")
+        require(indices.dtype == np.int64, f"{where} must return int64, not {indices.dtype}")
+        require(
             indices.ndim == 2 and indices.shape[1] == len(problem.space),
             f"{where} must return indices [N, {len(problem.space)}], not {list(indices.shape)}",
         )
-        _require(1 <= len(indices) <= n, f"{where} must return 1 to {n} designs, not {len(indices)}")
+        require(1 <= len(indices) <= n, f"{where} must return 1 to {n} designs, not {len(indices)}")
         inside = ((indices >= 0) & (indices < problem.space.shape)).all()
-        _require(bool(inside), f"{where} returned an index outside the space")
+        require(bool(inside), f"{where} returned an index outside the space")
         agent.asked -= 1
-        _require(
-            np.array_equal(agent.ask(n), indices), f"{where}: ask must learn nothing, yet asking changed the agent"
-        )
+        require(np.array_equal(agent.ask(n), indices), f"{where}: ask must learn nothing, yet asking changed the agent")
         agent.tell(indices, problem(indices))
 
 
@@ -148,34 +146,34 @@ def check_same_trials(build: Build, problem: Problem) -> None:
         asked += play(agent, problem, 1)
         states.append(_through_file(agent.state()))
     twin = _same(asked, play(_new(build, problem), problem, ROUNDS))
-    _require(twin, f"two agents of the same seed made different trials on {problem.name!r}")
+    require(twin, f"two agents of the same seed made different trials on {problem.name!r}")
     for start in (0, 1, ROUNDS - 1):
         resumed = _new(build, problem)
         resumed.load(states[start])
         same = _same(asked[start : start + 2], play(resumed, problem, min(2, ROUNDS - start)))
-        _require(same, f"after {start} rounds of {problem.name!r}, state and load did not continue the same trials")
+        require(same, f"after {start} rounds of {problem.name!r}, state and load did not continue the same trials")
 
 
 def check_seeds_differ(build: Build) -> None:
     """Agents of different seeds begin with different designs."""
     problem = problems()[0]
     one, two = (_new(build, problem, seed).ask(8) for seed in (0, 1))
-    _require(not np.array_equal(one, two), "agents of different seeds proposed the same designs: the seed is not used")
+    require(not np.array_equal(one, two), "agents of different seeds proposed the same designs: the seed is not used")
 
 
 def check_isolation(build: Build) -> None:
     """Global random generators neither influence the agent nor are touched by it."""
     problem = problems()[0]
     runs = []
-    with _restored_generators():
+    with restored_generators():
         for seed in (0, 1):
-            _seed_generators(seed)
-            before = _generator_states()
+            seed_generators(seed)
+            before = generator_states()
             runs.append(play(_new(build, problem), problem))
-            for name, state in _generator_states().items():
-                untouched = name not in before or _equal(state, before[name])
-                _require(untouched, f"the agent changed the global random state of {name}")
-    _require(_same(*runs), "the agent's trials depend on global random state, not on its seed alone")
+            for name, state in generator_states().items():
+                untouched = name not in before or same_states(state, before[name])
+                require(untouched, f"the agent changed the global random state of {name}")
+    require(_same(*runs), "the agent's trials depend on global random state, not on its seed alone")
 
 
 def check_improves(build: Build) -> None:
@@ -189,13 +187,14 @@ def check_improves(build: Build) -> None:
         ours.append(min(problem(indices).scores.min() for indices in asked))
         random_ones.append(problem(Random(problem.space, 1, seed).ask(n)).scores.min())
     better = np.log(ours).mean() < np.log(random_ones).mean()
-    _require(bool(better), f"the agent did not beat random search: best found {ours}, random {random_ones}")
+    require(bool(better), f"the agent did not beat random search: best found {ours}, random {random_ones}")
 
 
 # -- helpers
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
+    """Fail with a message that names the contract."""
     if not condition:
         raise AssertionError(message)
 
@@ -212,7 +211,7 @@ def _through_file(state: State) -> State:
     """The state as it comes back from a run directory."""
     for name, value in state.items():
         plain = isinstance(value, np.ndarray | np.generic | int | float | str) and np.asarray(value).dtype != object
-        _require(plain, f"state {name!r} must be an array, a number or text, not {type(value).__name__}")
+        require(plain, f"state {name!r} must be an array, a number or text, not {type(value).__name__}")
     file = io.BytesIO()
     np.savez(file, **state)
     file.seek(0)
@@ -220,7 +219,7 @@ def _through_file(state: State) -> State:
         return {name: loaded[name] for name in loaded.files}
 
 
-def _generator_states() -> dict[str, Any]:
+def generator_states() -> dict[str, Any]:
     """States of the global generators that are in use: torch only where something imported it."""
     states: dict[str, Any] = {"random": random.getstate(), "numpy": np.random.get_state()}
     if torch := sys.modules.get("torch"):
@@ -228,7 +227,8 @@ def _generator_states() -> dict[str, Any]:
     return states
 
 
-def _seed_generators(seed: int) -> None:
+def seed_generators(seed: int) -> None:
+    """Seed those generators."""
     random.seed(seed)
     np.random.seed(seed)
     if torch := sys.modules.get("torch"):
@@ -236,8 +236,9 @@ def _seed_generators(seed: int) -> None:
 
 
 @contextmanager
-def _restored_generators() -> Iterator[None]:
-    states = _generator_states()
+def restored_generators() -> Iterator[None]:
+    """Give the global generators back as they were."""
+    states = generator_states()
     try:
         yield
     finally:
@@ -248,8 +249,8 @@ def _restored_generators() -> Iterator[None]:
             torch.set_rng_state(torch.from_numpy(states["torch"]))
 
 
-def _equal(one: Any, two: Any) -> bool:
-    """Equality of nested tuples of arrays."""
+def same_states(one: Any, two: Any) -> bool:
+    """Equality of states of generators: nested tuples of arrays."""
     if isinstance(one, tuple):
-        return len(one) == len(two) and all(map(_equal, one, two))
+        return len(one) == len(two) and all(map(same_states, one, two))
     return bool(np.array_equal(one, two))
