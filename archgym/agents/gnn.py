@@ -41,9 +41,10 @@ GENERATIONS, WIDTH = 6, 64  # of the search over the surrogate
 STARTS = 8  # best designs whose neighbours are all looked at
 TREES = 50  # of the forest that says which designs are feasible
 DEVIATION = 0.05  # of predicted log objectives at least: no network is exact
-LEAST_CHANCE = 0.1  # of being feasible: where nothing near the best is left, the infeasible would look promising
-TOLERANCE = 0.02  # of a constraint's bound: so much violation is as bad as a third of the chance to be feasible
-RATE, BATCH = 0.01, 32  # designs of a training step
+# Less than this chance of being feasible counts as violation, and so does a predicted violation, in units of TOLERANCE
+# for each factor e: where nothing is left near the best, what is infeasible would look promising.
+LEAST_CHANCE, TOLERANCE = 0.1, 0.02
+RATE, BATCH = 0.01, 32  # of training: learning rate, designs of a step
 
 
 class Learnt(NamedTuple):
@@ -92,7 +93,7 @@ class GNN(Modelled):
         space: DesignSpace,
         n_objectives: int,
         seed: int,
-        batch: int = 10,
+        batch: int = 12,
         startup: int = 24,
         members: int = 3,
         width: int = 48,
@@ -139,8 +140,8 @@ class GNN(Modelled):
                 deviation = np.hypot(costs.std(axis=0), DEVIATION)
                 gain = log_expected_improvement(costs.mean(axis=0), deviation, best) if np.isfinite(best) else 0.0
                 likely = chance(indices)
-                unlikely = np.maximum(0.0, np.log(LEAST_CHANCE) - likely)
-                return -(gain + likely - outside / TOLERANCE)[:, None], unlikely
+                doubt = np.maximum(0.0, np.log(LEAST_CHANCE) - likely) + outside / TOLERANCE
+                return -(gain + likely)[:, None], doubt
 
             found = most_promising(told, judge, 1, starts, rng, GENERATIONS, WIDTH)
             proposals.append(found.indices[: 2 * n])
