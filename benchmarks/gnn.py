@@ -31,7 +31,7 @@ TASKS = {
     ),
     "fpga": ("resnet50", "lut<=250000", "alexnet,resnet18,mobilenetv2,bert-base,vit-b16", 27_000),
 }
-TAUGHT, MODEL = 1500, "gnn?epochs=60"  # feasible designs of each network
+TAUGHT, MODEL = 1000, "gnn?epochs=40"  # feasible designs of each network
 BUDGET, WARM_BUDGET, SHOWN = 300, 50, (50, 100, 300)
 RECORD = Path(__file__).with_name("gnn.json")
 

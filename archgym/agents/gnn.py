@@ -2,9 +2,9 @@
 
 Unlike a black-box model it is not told the objective alone. Each evaluation teaches it all metrics, each network is
 the sum of its operators, and each operator starts from the design's rooflines (archgym.surrogates.gnn); objective and
-constraints are then computed from predicted metrics, so a bound on area is learnt as area. Half of a
-batch has the greatest expected improvement over the ensemble, half over a member drawn for the batch (Thompson
-sampling), each times the probability of being feasible.
+constraints are then computed from predicted metrics, so a bound on area is learnt as area. Half of a batch has the
+greatest expected improvement over the ensemble, half over a member drawn for the batch (Thompson sampling), each times
+the probability of being feasible. Where nothing but objectives is known it is a mediocre black-box search.
 
 Sources: R. Astudillo, P. Frazier, "Bayesian optimization of composite functions", ICML 2019 (model the parts, not the
 objective); B. Lakshminarayanan et al., NeurIPS 2017 (deep ensembles); K. Kandasamy et al., "Parallelised Bayesian
@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from archgym.agents.acquisition import log_expected_improvement, most_promising
 from archgym.agents.base import Range, State
 from archgym.agents.encoding import Encoder
+from archgym.agents.feasibility import log_feasibility
 from archgym.agents.memory import some_weights, symmetric_log
 from archgym.agents.modelled import Modelled
 from archgym.agents.torch_seeding import isolated
-from archgym.agents.trees import DOUBT, LogValidity, log_chance
+from archgym.agents.trees import DOUBT, LogValidity
 from archgym.errors import InputError
 from archgym.objective import FloatArray, Outcome
 from archgym.space import DesignSpace, Indices
@@ -39,11 +40,11 @@ from archgym.surrogates.view import View
 
 GENERATIONS, WIDTH = 6, 64  # of the search over the surrogate
 STARTS = 8  # best designs whose neighbours are all looked at
-TREES = 50  # of the forest that says which designs are feasible
+CAREFUL = 8  # batches of half the size first, while each teaches much
 DEVIATION = 0.05  # of predicted log objectives at least: no network is exact
-# Less than this chance of being feasible counts as violation, and so does a predicted violation, in units of TOLERANCE
-# for each factor e: where nothing is left near the best, what is infeasible would look promising.
-LEAST_CHANCE, TOLERANCE = 0.1, 0.02
+# Less than this chance of being feasible counts as violation, or what was never seen would look best; a predicted
+# violation of TOLERANCE of a bound is as bad as a factor e of it.
+SAFE, DARING, TOLERANCE = 0.6, 0.3, 0.02
 RATE, BATCH = 0.01, 32  # of training: learning rate, designs of a step
 
 
@@ -102,9 +103,9 @@ class GNN(Modelled):
     ) -> None:
         super().__init__(space, n_objectives, seed, batch, startup)
         self.members, self.width, self.steps = members, width, steps
-        self._encode = Encoder(space, pairs=True)
+        self._encode = Encoder(space)
         self._warm = _warm(load(warm_start), space) if warm_start else None
-        self._values = np.zeros((0, 0))
+        self._values, self._why = np.zeros((0, 0)), np.zeros(0, np.int64)
         self._learnt: Learnt | None = None
 
     @property
@@ -116,6 +117,8 @@ class GNN(Modelled):
         """What there is to learn: metrics where the search shows them, else objectives."""
         if self._learnt is None and self.view is not None:
             self._learnt = _of_metrics(self.view(), self._warm)
+        elif self._learnt is None and self._warm is not None:
+            raise InputError("a warm start needs a cost model behind the designs, whose metrics it goes on learning")
         elif self._learnt is None:
             self._learnt = _of_outcomes(self._encode, self.n_objectives)
         return self._learnt
@@ -125,6 +128,13 @@ class GNN(Modelled):
         rows = self._told.add(indices, outcome)
         values = self.learnt.values(outcome)[rows]
         self._values = np.concatenate([self._values.reshape(-1, values.shape[1]), values])
+        why = ~outcome.valid if self.view is None else outcome.metrics["why"]
+        self._why = np.concatenate([self._why, why[rows].astype(np.int64)])
+
+    def propose(self, n: int, rng: np.random.Generator) -> Indices:
+        """As Modelled; fewer at a time in the beginning."""
+        careful = self._ready and len(self._told) < self.startup + CAREFUL * self.batch // 2
+        return super().propose(min(n, max(self.batch // 2, 1)) if careful else n, rng)
 
     def promising(self, n: int, rng: np.random.Generator) -> Indices:
         """What the ensemble as a whole and one of its members hold to be most promising, in turn."""
@@ -133,14 +143,17 @@ class GNN(Modelled):
         cost, best = told.scalarised(some_weights(self.n_objectives, rng))
         starts = told.best(STARTS) if len(told) else self.space.sample(STARTS, rng)
         proposals: list[Indices] = []
-        for members in (range(model.members), [int(rng.integers(model.members))]):
+        searches = (range(model.members), SAFE), ([int(rng.integers(model.members))], DARING)
+        for members, least in searches:
 
-            def judge(indices: Indices, members: Sequence[int] = members) -> tuple[FloatArray, FloatArray]:
+            def judge(
+                indices: Indices, members: Sequence[int] = members, least: float = least
+            ) -> tuple[FloatArray, FloatArray]:
                 costs, outside = self._predicted(model, indices, members, cost)
                 deviation = np.hypot(costs.std(axis=0), DEVIATION)
                 gain = log_expected_improvement(costs.mean(axis=0), deviation, best) if np.isfinite(best) else 0.0
                 likely = chance(indices)
-                doubt = np.maximum(0.0, np.log(LEAST_CHANCE) - likely) + outside / TOLERANCE
+                doubt = np.maximum(0.0, np.log(least) - likely) + outside / TOLERANCE
                 return -(gain + likely)[:, None], doubt
 
             found = most_promising(told, judge, 1, starts, rng, GENERATIONS, WIDTH)
@@ -187,15 +200,14 @@ class GNN(Modelled):
         """Logarithm of the probability that designs are feasible [N], or valid where no metric tells that."""
         told = self._told
         if self._warm is None:
-            labels = told.valid if self.view is None else told.feasible
-            return log_chance(told.pool.indices, labels, self._encode, rng, TREES)
+            return log_feasibility(self.space, told.pool.indices, self._why, rng)
         validity, see = self._warm.validity, self.learnt.see
         return lambda indices: np.where(validity.why(see(indices)) == 0, 0.0, np.log(DOUBT))
 
     def state(self) -> State:
         """What was told, and which weights it started from."""
         warm = self._warm.weights_hash if self._warm is not None else ""
-        return super().state() | {"values": self._values, "warm": warm}
+        return super().state() | {"values": self._values, "why": self._why, "warm": warm}
 
     def load(self, state: State) -> None:
         """Continue from a saved state.
@@ -206,7 +218,7 @@ class GNN(Modelled):
         super().load(state)
         if state["warm"] != (self._warm.weights_hash if self._warm is not None else ""):
             raise InputError("the surrogate that this search started from has changed since")
-        self._values = np.asarray(state["values"])
+        self._values, self._why = np.asarray(state["values"]), np.asarray(state["why"])
 
 
 def _warm(surrogate: Surrogate, space: DesignSpace) -> Surrogate:

@@ -20,22 +20,23 @@ DOUBT = 0.01  # least probability that a design is valid, or is not
 
 def log_validity(told: Told, encode: Encoder, rng: np.random.Generator, trees: int) -> LogValidity:
     """A model of which designs are valid: designs to the logarithm of its probability [N]."""
-    return log_chance(told.pool.indices, told.valid, encode, rng, trees)
+    return log_chance(told.pool.indices, (~told.valid).astype(np.int64), encode, rng, trees)
 
 
 def log_chance(
-    known: Indices, labels: NDArray[np.bool_], encode: Encoder, rng: np.random.Generator, trees: int
+    known: Indices, why: NDArray[np.int64], encode: Encoder, rng: np.random.Generator, trees: int
 ) -> LogValidity:
-    """A model of a property of designs, from known ones [N, P] that have it or not [N].
+    """A model of which designs have nothing wrong, from known ones [N, P] and the codes of what is: 0 for nothing [N].
 
     Extremely randomised trees: what makes a design infeasible is mostly a rule on a few parameters, which trees learn
-    from a handful of examples and a Gaussian process smears out.
+    from a handful of examples and a Gaussian process smears out. Every reason is a class of its own: told apart, each
+    is a simpler rule than all together.
     """
-    if labels.all():
+    if not why.any():
         return lambda indices: np.zeros(len(indices))
     forest = ExtraTreesClassifier(trees, max_features=None, random_state=int(rng.integers(2**31)))
-    forest.fit(encode(known), labels)
-    column = list(forest.classes_).index(True) if labels.any() else None
+    forest.fit(encode(known), why)
+    column = list(forest.classes_).index(0) if (why == 0).any() else None
 
     def model(indices: Indices) -> FloatArray:
         if column is None:

@@ -112,8 +112,10 @@ class Observer:
         hardware = np.concatenate([*levels, *(rate[:, None] for rate in rates)], axis=1)
         operators = network.operators
         best, features = _log_times(engines, operators, len(designs))
-        own = np.broadcast_to(operator_features(operators), (len(designs), len(operators), _OWN))
-        nodes = np.concatenate([*features, best[:, :, None], own], axis=2)
+        # Sizes are seen against an engine's alone, where there is one: as such they tell trained networks by heart.
+        own = operator_traits(operators) if engines else operator_features(operators)
+        shared = np.broadcast_to(own, (len(designs), *own.shape))
+        nodes = np.concatenate([*features, best[:, :, None], shared], axis=2)
         return Seen(
             hardware.astype(np.float32),
             nodes.astype(np.float32),
@@ -149,15 +151,18 @@ def log_sum(logarithms: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def operator_features(operators: np.recarray) -> FloatArray:
-    """What an operator is on any design: kind and flags as ones, shape and sizes as logarithms [L, F]."""
-    columns = [_log(np.maximum(operators[name], 0.5)) for name in (*_SHAPE, *_SIZES, *_BITS)]
+    """What an operator is on any design: its traits, and shape and sizes as logarithms [L, F]."""
+    sizes = [_log(np.maximum(operators[name], 0.5)) for name in (*_SHAPE, *_SIZES)]
+    return np.concatenate([np.stack(sizes, axis=1), operator_traits(operators)], axis=1)
+
+
+def operator_traits(operators: np.recarray) -> FloatArray:
+    """Kind and flags of an operator as ones, widths as logarithms [L, F]."""
+    columns = [_log(np.maximum(operators[name], 0.5)) for name in _BITS]
     columns += [operators["kind"] == kind for kind in range(len(KINDS))]
     columns += [operators["weight"] == weight for weight in (WEIGHT_A, WEIGHT_B)]
     columns += [operators[name] for name in _FLAGS]
     return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
-
-
-_OWN = len(_SHAPE) + len(_SIZES) + len(_BITS) + len(KINDS) + 2 + len(_FLAGS)
 
 
 def off_chip_bytes(operators: np.recarray) -> FloatArray:

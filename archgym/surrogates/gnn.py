@@ -6,8 +6,7 @@ roofline, and the network is the sum of its operators, as costs are: so the netw
 networks cost. Sums are joined by exponents (power is energy over latency), and the design adds what no operator causes.
 
 Source of the messages: W. Hamilton, R. Ying, J. Leskovec, "Inductive representation learning on large graphs", NeurIPS
-2017 (PyTorch Geometric's DenseSAGEConv: all designs of a batch share
-one small graph); of the read-out: ours.
+2017 (PyTorch Geometric's DenseSAGEConv: all designs of a batch share one small graph); of the read-out: ours.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ class _Graph(Network):
         """Fit the scales of features, bases and targets."""
         self.scale_hardware.fit([part.seen.hardware for part in train])
         self.scale_nodes.fit([part.seen.nodes for part in train])
-        self.scale_bases.fit([part.seen.bases for part in train])
+        self.scale_bases.fit([part.seen.network_bases for part in train])
         self.scale_totals.fit([part.seen.totals for part in train])
         self.scale_targets.fit([part.targets for part in train])
 
@@ -106,8 +105,12 @@ class _Graph(Network):
         state = self.nodes(self.scale_nodes(nodes)) + self.hardware(scaled)[:, None]
         for message in self.messages:
             state = state + message(nn.functional.silu(state), adjacency)
-        terms = self.factors(state) + (bases - self.scale_bases.mean)[:, :, self.bases]
-        laws = self.laws(scaled).view(len(hardware), OWN_SUMS, -1)
+        over = (bases - self.scale_bases.mean)[:, :, self.bases]
+        terms = self.factors(state) + over
+        # What the design adds grows with the network as its roofline does (leakage with time); areas do not.
+        network = torch.logsumexp(over, dim=1, keepdim=True) * (self.bases > 0)
+        laws = self.laws(scaled).view(len(hardware), OWN_SUMS, -1) + network
         sums = torch.logsumexp(torch.cat([terms, laws], dim=1), dim=1)
-        of_workload = self.totals(self.scale_totals(totals))
+        # Rates (operations a second) need the network's totals; what adds up over operators has them already.
+        of_workload = self.totals(self.scale_totals(totals)) * (self.bases == 0)
         return sums @ self.exponents + self.design(scaled) + of_workload + self.scale_targets.mean

@@ -114,16 +114,17 @@ class Networks(Model):
         on_step: OnStep | None,
     ) -> Network:
         loaded = [(self.inputs(part.seen), torch.from_numpy(part.targets)) for part in train]
-        steps = self.epochs * sum(-(-len(part.seen) // self.batch) for part in train)
+        share = max(self.batch // len(train), 1)
+        steps = self.epochs * max(-(-len(part.seen) // share) for part in train)
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=self.rate, betas=(0.9, 0.95), weight_decay=1e-4, fused=True
         )
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.rate, total_steps=max(steps, 2))
         best, weights, waited = np.inf, copy.deepcopy(network.state_dict()), 0
         every = max(steps // 20, 1)
-        for step, (inputs, targets) in enumerate(self._batches(loaded, rng), 1):
-            found = network(*inputs.designs, *inputs.workload)
-            loss = nn.functional.huber_loss(found, targets, delta=DELTA) / DELTA
+        for step, batch in enumerate(self._batches(loaded, share, rng), 1):
+            found = torch.cat([network(*inputs.designs, *inputs.workload) for inputs, _ in batch])
+            loss = nn.functional.huber_loss(found, torch.cat([targets for _, targets in batch]), delta=DELTA) / DELTA
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 10.0)
@@ -144,19 +145,14 @@ class Networks(Model):
         return network.eval()
 
     def _batches(
-        self, loaded: Sequence[tuple[Inputs, torch.Tensor]], rng: np.random.Generator
-    ) -> Iterator[tuple[Inputs, torch.Tensor]]:
-        """Batches of designs of one network each, all networks mixed, epoch after epoch."""
+        self, loaded: Sequence[tuple[Inputs, torch.Tensor]], share: int, rng: np.random.Generator
+    ) -> Iterator[list[tuple[Inputs, torch.Tensor]]]:
+        """Batches with `share` designs of every network, epoch after epoch: one network at a time pulls too hard."""
         for _ in range(self.epochs):
-            picks = []
-            for number, (_, targets) in enumerate(loaded):
-                order = rng.permutation(len(targets))
-                picks += [(number, order[start : start + self.batch]) for start in range(0, len(order), self.batch)]
-            for pick in rng.permutation(len(picks)):
-                number, rows = picks[pick]
-                inputs, targets = loaded[number]
-                chosen = torch.from_numpy(rows)
-                yield inputs.take(chosen), targets[chosen]
+            orders = [torch.from_numpy(rng.permutation(len(targets))) for _, targets in loaded]
+            for start in range(0, max(map(len, orders)), share):
+                picked = [(pair, order[start : start + share]) for pair, order in zip(loaded, orders, strict=True)]
+                yield [(inputs.take(rows), targets[rows]) for (inputs, targets), rows in picked if len(rows)]
 
     def _error(self, network: Network, parts: Sequence[Part]) -> float:
         """Mean absolute error of log targets."""
