@@ -28,9 +28,7 @@ TASKS = {
 GROUPS = (
     (10_000, 10, "random,genetic,ppo"),
     (1000, 10, "bottleneck,annealing,reinforce,ant_colony,local,cma_es,sobol,a2c,masked_ppo,dqn"),
-    (300, 10, "bayesian"),
-    (300, 3, "surrogate_genetic,forest,tpe"),
-    (100, 1, "gp"),
+    (300, 10, "bayesian,surrogate_genetic,tpe"),
 )
 RECORD = Path(__file__).with_name("agents.json")
 SHOWN = (100, 300, 1000, 10_000)

@@ -197,12 +197,17 @@ class GNN(Modelled):
             return model
 
     def _feasible(self, rng: np.random.Generator) -> LogValidity:
-        """Logarithm of the probability that designs are feasible [N], or valid where no metric tells that."""
-        told = self._told
+        """Logarithm of the probability that designs are feasible [N], or valid where no metric tells that.
+
+        After a warm start both what was taught and what was told must hold: memory that sufficed other workloads may
+        not suffice this one.
+        """
+        known = self._told.pool.indices
+        told = log_feasibility(self.space, known, self._why, rng) if len(known) else _certain
         if self._warm is None:
-            return log_feasibility(self.space, told.pool.indices, self._why, rng)
+            return told
         validity, see = self._warm.validity, self.learnt.see
-        return lambda indices: np.where(validity.why(see(indices)) == 0, 0.0, np.log(DOUBT))
+        return lambda indices: np.where(validity.why(see(indices)) == 0, 0.0, np.log(DOUBT)) + told(indices)
 
     def state(self) -> State:
         """What was told, and which weights it started from."""
@@ -219,6 +224,10 @@ class GNN(Modelled):
         if state["warm"] != (self._warm.weights_hash if self._warm is not None else ""):
             raise InputError("the surrogate that this search started from has changed since")
         self._values, self._why = np.asarray(state["values"]), np.asarray(state["why"])
+
+
+def _certain(indices: Indices) -> FloatArray:
+    return np.zeros(len(indices))
 
 
 def _warm(surrogate: Surrogate, space: DesignSpace) -> Surrogate:
