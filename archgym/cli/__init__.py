@@ -66,9 +66,21 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted")
         sys.exit(INTERRUPTED)
+    except (ImportError, AttributeError, SystemError) as error:  # what Ctrl-C becomes inside a half-imported library
+        if not _began_as_interrupt(error):
+            raise
+        _fail("interrupted")
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `archgym ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _began_as_interrupt(error: BaseException | None) -> bool:
+    """Whether an error came up while a KeyboardInterrupt was on its way."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _fail(message: str) -> int:
