@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-import archgym
-from archgym import datasets, surrogates
+from archgym import api, datasets, surrogates
 from archgym.workloads import Workload
 
 MODELS = ("forest", "boosting", "mlp", "gnn")
@@ -65,7 +64,7 @@ def run(out: Path, only: list[str], models: list[str]) -> None:
 
 def rates(out: Path) -> list[dict[str, float | str]]:
     """Predictions per second of designs on the first case, one and 10,000 at a time, beside the analytical model."""
-    evaluator = archgym.api.evaluator("systolic", INSIDE["systolic"][0])
+    evaluator = api.evaluator("systolic", INSIDE["systolic"][0])
     indices = evaluator.space.sample(10_000, np.random.default_rng(0))
     records = evaluator.space.decode(indices)
     network = Workload.load(INSIDE["systolic"][0])
