@@ -72,3 +72,8 @@ class Model(ABC):
 def estimate_of(predictions: NDArray[np.float32]) -> Estimate:
     """Estimate from what each member says [members, N, T]."""
     return Estimate(predictions.mean(axis=0), predictions.std(axis=0))
+
+
+def arrays_under(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose names begin with a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

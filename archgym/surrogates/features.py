@@ -7,14 +7,15 @@ the memories. What a real design loses beyond that is what surrogates learn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archgym.envs import ENVIRONMENTS
 from archgym.envs.family import Family
 from archgym.envs.roofline import Engine
 from archgym.objective import FloatArray
@@ -103,6 +104,12 @@ class Observer:
 
     def __init__(self, family: Family, technology: np.record, space: DesignSpace) -> None:
         self.family, self.technology, self.space = family, technology, space
+
+    @classmethod
+    def of(cls, environment: str, scenario: Mapping[str, Any], space: DesignSpace) -> Observer:
+        """The observer of an environment by name."""
+        family = ENVIRONMENTS.load(environment)
+        return cls(family, family.technology(**scenario), space)
 
     def see(self, designs: np.ndarray, network: Network) -> Seen:
         """Design records [N] on a network."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from archgym.agents.torch_seeding import isolated
-from archgym.surrogates.base import Arrays, Estimate, Model, OnStep, Part, estimate_of
+from archgym.surrogates.base import Arrays, Estimate, Model, OnStep, Part, arrays_under, estimate_of
 from archgym.surrogates.features import Seen
 
 CHUNK = 2048  # designs predicted at a time
@@ -201,8 +201,7 @@ class Networks(Model):
         self._networks = []
         for number in range(self.members):
             network = self.rebuild(values["sizes"])
-            prefix = f"{number}."
-            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            own = arrays_under(arrays, f"{number}.")
             network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in own.items()})
             self._networks.append(network.eval())
 

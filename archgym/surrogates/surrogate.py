@@ -25,7 +25,7 @@ from archgym.objective import FloatArray
 from archgym.search.files import read_json
 from archgym.spec import option_defaults, spell_options
 from archgym.surrogates import SURROGATES
-from archgym.surrogates.base import Arrays, Estimate, Model
+from archgym.surrogates.base import Arrays, Estimate, Model, arrays_under
 from archgym.surrogates.features import FEATURES, Network, Observer, Seen, operator_features
 from archgym.surrogates.validity import Validity
 from archgym.workloads import Workload
@@ -154,8 +154,7 @@ class Surrogate:
     @cached_property
     def observer(self) -> Observer:
         """What sees designs for it."""
-        family = ENVIRONMENTS.load(self.environment)
-        return Observer(family, family.technology(**self.info["scenario"]), self.layout.space)
+        return Observer.of(self.environment, self.info["scenario"], self.layout.space)
 
     def predict(self, designs: np.ndarray, workload: Workload | Network) -> Prediction:
         """Metrics of design records [N] on a workload; see Prediction.
@@ -216,9 +215,7 @@ def load(path: str | Path) -> Surrogate:
     arrays, digest = _read_weights(path / WEIGHTS)
     try:
         model = build(info["seed"], info["bases"], **option_defaults(build) | info["options"])
-        prefix = "model."
-        own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-        model.load(info["model"], own)
+        model.load(info["model"], arrays_under(arrays, "model."))
         layout = Layout.read(info["layout"])
         made = Surrogate(info, layout, model, Validity.load(arrays), Calibration.load(arrays), digest)
         _try(made)

@@ -218,7 +218,7 @@ def _fitted(
     seed: int,
     on_step: OnStep | None,
 ) -> Surrogate:
-    family_observer = _observer(data)
+    observer = Observer.of(data.environment, data.info["scenario"], data.space)
     labelled = [part.feasible for part in train_on if (part.why == 0).any()]
     checks = [part.feasible for part in held if (part.why == 0).sum() >= 2]
     n, n_held = (sum(len(part.records) for part in parts) for parts in (labelled, checks))
@@ -229,31 +229,26 @@ def _fitted(
         )
     values = np.concatenate([part.values for part in (*labelled, *checks)])
     offsets = offsets_of(values)
-    parts = [_part(family_observer, part, offsets) for part in labelled]
-    stops = [_part(family_observer, _every_second(part, 0), offsets) for part in checks]
+    seen = [observer.see(part.records, part.network) for part in train_on]
+    feasible = [np.flatnonzero(part.why == 0) for part in train_on]
+    views = [view.take(rows) for view, rows in zip(seen, feasible, strict=True) if len(rows)]
+    parts = [Part(view, _targets(part, offsets)) for view, part in zip(views, labelled, strict=True)]
+    stops, last = ([_held(observer, part, first, offsets) for part in checks] for first in (0, 1))
     model.fit(parts, stops, on_step)
-    seen = [family_observer.see(part.records, part.network) for part in train_on]
     validity = Validity.fit(seen, [part.why for part in train_on], seed)
-    last = [_part(family_observer, _every_second(part, 1), offsets) for part in checks]
     calibration = _calibrated(model, parts, labelled, last, offsets, least_of(values))
     return Surrogate({}, data.layout, model, validity, calibration)
 
 
-def _observer(data: Dataset) -> Observer:
-    from archgym.envs import ENVIRONMENTS
-
-    family = ENVIRONMENTS.load(data.environment)
-    return Observer(family, family.technology(**data.info["scenario"]), data.space)
-
-
-def _every_second(part: Labelled, first: int) -> Labelled:
+def _held(observer: Observer, part: Labelled, first: int, offsets: FloatArray) -> Part:
+    """Every second design from the first on."""
     rows = slice(first, None, 2)
-    return Labelled(part.network, part.records[rows], part.values[rows], part.why[rows])
+    half = Labelled(part.network, part.records[rows], part.values[rows], part.why[rows])
+    return Part(observer.see(half.records, half.network), _targets(half, offsets))
 
 
-def _part(observer: Observer, labelled: Labelled, offsets: FloatArray) -> Part:
-    seen = observer.see(labelled.records, labelled.network)
-    return Part(seen, np.log(labelled.values + offsets).astype(np.float32))
+def _targets(labelled: Labelled, offsets: FloatArray) -> NDArray[np.float32]:
+    return np.log(labelled.values + offsets).astype(np.float32)
 
 
 def _calibrated(
