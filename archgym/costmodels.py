@@ -41,7 +41,7 @@ from archgym.registry import Entry, Registry
 from archgym.workloads import Workload
 
 COST_MODELS = Registry(
-    "cost_model",
+    "cost model",
     {
         ANALYTICAL: Entry("archgym.costmodels:analytical", "equations of the environment, from published work"),
         "surrogate": Entry(

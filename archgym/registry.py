@@ -46,7 +46,7 @@ class Registry:
 
     def __init__(self, kind: str, builtin: Mapping[str, Entry]) -> None:
         self.kind = kind
-        self.group = f"archgym.{kind}s"
+        self.group = f"archgym.{kind.replace(' ', '_')}s"
         self._builtin = dict(builtin)
 
     @cached_property

@@ -104,7 +104,7 @@ def searched(cost_model="times:two", agent="random", budget=200, **options):
 
 
 def test_an_unknown_cost_model_is_named_with_its_nearest_match():
-    with pytest.raises(UnknownNameError, match=r"unknown cost_model 'surogate'; did you mean 'surrogate'\?"):
+    with pytest.raises(UnknownNameError, match=r"unknown cost model 'surogate'; did you mean 'surrogate'\?"):
         api.evaluator("systolic", WORKLOAD, "surogate:x")
 
 

@@ -141,10 +141,9 @@ def _show(result: SearchResult) -> None:
     from archgym import api
     from archgym.cli import show
     from archgym.envs.evaluator import ANALYTICAL
-    from archgym.search import load_run
     from archgym.search.optimum import LARGEST
 
-    cost_model = load_run(result.path).config["cost_model"] if result.path is not None else ANALYTICAL
+    cost_model = result.cost_model
     if cost_model != ANALYTICAL:
         show.out.print(f"Cost model {cost_model}\n", soft_wrap=True)
     if result.best is not None and result.metrics is not None and result.objectives is not None:

@@ -270,6 +270,7 @@ class _Loop:
         return SearchResult(
             environment=request.evaluator.name,
             workload=request.evaluator.workload.name,
+            cost_model=request.evaluator.cost_model,
             agent=request.agent_spec,
             seed=request.seed,
             budget=request.budget,

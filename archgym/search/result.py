@@ -73,6 +73,7 @@ class SearchResult:
 
     environment: str
     workload: str
+    cost_model: str
     agent: str
     seed: int
     budget: int
@@ -105,14 +106,15 @@ class SearchResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for result.json and --json."""
-        names = ("environment", "workload", "agent", "seed", "budget", "objective", "best", "metrics", "objectives")
+        names = ("environment", "workload", "cost_model", "agent", "seed", "budget")
+        found = ("objective", "best", "metrics", "objectives")
         counts = ("trial", "evaluated", "distinct", "repeated", "infeasible", "violating", "reasons", "closest")
         designs = self.space.values(self.space.decode(self.front_indices)) if len(self.front_indices) else []
         front = [
             {"design": design, "objectives": point}
             for design, point in zip(designs, self.front_objectives.tolist(), strict=True)
         ]
-        return {name: getattr(self, name) for name in names + counts} | {
+        return {name: getattr(self, name) for name in names + found + counts} | {
             "optimum": self.optimum,
             "regret": self.regret,
             "elapsed_s": self.times.elapsed_s,
