@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: search test lint types format datasets setup clean
+.PHONY: search test lint types format docs pythons datasets setup clean
 
 search: setup
 	$(BIN)/archgym search --env systolic --agent ppo --workload resnet50
@@ -22,6 +22,24 @@ types: setup
 format: setup
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The site, into build/site; a warning is an error. The other variable keeps an advertisement out of the output.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The core, without extras, on other Pythons: make pythons PYTHONS="python3.12 ...".
+PYTHONS ?= python3.12 python3.13
+CORE := tests/test_space.py tests/test_objective.py tests/test_registry.py \
+	tests/envs/test_base.py tests/envs/test_evaluator.py tests/search/test_loop.py tests/workloads/test_spec.py
+
+pythons:
+	set -e; for python in $(PYTHONS); do \
+		place=build/$$($$python -c 'import platform; print("python", platform.python_version(), sep="-")'); \
+		$$python -m venv $$place; \
+		$$place/bin/pip install --quiet -c constraints.txt -e . hypothesis pytest; \
+		$$place/bin/python -m pytest -p no:cacheprovider $(CORE); \
+		$$place/bin/archgym search --workload resnet18 --agent genetic --budget 1000 --out $$(mktemp -d)/run; \
+	done
 
 # The reference data sets: 1,200 designs of each of four workloads per environment, the last workload held out.
 DATASET := $(BIN)/archgym dataset generate --quiet --force --n 1200

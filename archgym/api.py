@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archgym.costmodels import build
 from archgym.envs.cosearch import Choices
 from archgym.envs.evaluator import ANALYTICAL, Evaluator
-from archgym.errors import InputError
+from archgym.errors import InputError, missing_extra
 from archgym.evaluation import Evaluation as Evaluation
 from archgym.evaluation import evaluate as evaluate
 from archgym.problem import Problem, Quality, family_of, network_of, objective_of, pose
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
     from archgym.compression import Estimate, Setting
     from archgym.planning import Plan
+    from archgym.reports.data import ReportData
     from archgym.search import Optimum, Progress, SearchResult
     from archgym.search.compare import Comparison, Job
+    from archgym.simulators.verify import Verification
+    from archgym.sweeps.running import SweepResult
+    from archgym.sweeps.sweep import Sweep
+    from archgym.sweeps.watch import SweepProgress
     from archgym.validation import Check
 
 OnProgress = Callable[["Progress"], None]
@@ -116,6 +121,8 @@ def search(
     on_progress: OnProgress | None = None,
     quality: Quality | None = None,
     cost_model: str = ANALYTICAL,
+    model_timeout_s: float | None = None,
+    storage: str | None = None,
 ) -> SearchResult:
     """Search for the design that minimises an objective; see archgym.search.search for the result and errors.
 
@@ -133,13 +140,18 @@ def search(
         quality: how quality is estimated, where it is an objective or a constraint: options of
             archgym.compression.judge.Judge, e.g. `{"allow_extrapolation": True}`.
         cost_model: spec of what evaluates, e.g. `surrogate:DIR`; see archgym.costmodels.
+        model_timeout_s: seconds that the cost model may take for a batch; None for no limit.
+        storage: where the run is mirrored to as an Optuna study: journal (in the run directory), a path ending in
+            .journal or .log, a database URL, or none; $ARCHGYM_STORAGE or journal where None.
     """
     from archgym.search.loop import search as search_loop
+    from archgym.search.places import default_storage
 
     posed = problem(environment, workload, objective, constraints, choices, reward, quality, cost_model)
     return search_loop(
-        posed.evaluator, posed.objective, agent, budget, seed, out, space=posed.space, on_progress=on_progress
-    )
+        posed.evaluator, posed.objective, agent, budget, seed, out, space=posed.space, on_progress=on_progress,
+        model_timeout_s=model_timeout_s, storage=default_storage(out) if storage is None else storage,
+    )  # fmt: skip
 
 
 def optimum(
@@ -238,16 +250,130 @@ def compare_runs(runs: Sequence[str | Path]) -> Comparison:
     return comparing.compare_runs(comparing.found_runs([Path(run) for run in runs]))
 
 
-def validate(environment: str = "systolic", reference: str | Path | None = None) -> list[Check]:
+def sweep(
+    what: Sweep | Mapping[str, Any] | str | Path,
+    out: str | Path | None = None,
+    address: str | None = None,
+    workers: int | None = None,
+    on_progress: Callable[[SweepProgress], None] | None = None,
+) -> SweepResult:
+    """Every agent on every environment and workload, from every seed, by Ray Tune; see archgym.sweeps.sweep.
+
+    Args:
+        what: values by name, as in `{"workloads": ["resnet18"], "agents": ["random", "genetic"], "seeds": 3}`, a YAML
+            file of them, or the directory of a sweep that is to be continued.
+        out: directory of the sweep; what it holds of the same sweep is kept. A new one in runs/ when None.
+        address: of a Ray cluster, `auto` or host:port; this machine alone when None.
+        workers: runs at a time; as many as there are cores when None.
+        on_progress: called about four times a second.
+
+    Raises:
+        InputError, MissingExtraError: something is wrong with the sweep, found before anything starts.
+        RunError: the directory is in use, or holds something else.
+        SweepInterrupted: Ctrl-C or SIGTERM; what is done is kept.
+    """
+    from archgym.sweeps.directory import load_sweep, new_sweep_path
+    from archgym.sweeps.sweep import Sweep, read_sweep
+
+    try:
+        from archgym.sweeps.running import run_sweep
+    except ImportError as error:
+        if (error.name or "").startswith("archgym"):
+            raise
+        raise missing_extra("a sweep", "ray", error) from error
+    if isinstance(what, str | Path) and (folder := Path(what)).is_dir():
+        if out is not None:
+            raise InputError(f"{folder} is a sweep that is continued where it is: leave `out` out")
+        return run_sweep(load_sweep(folder), folder, address, workers, on_progress)
+    if isinstance(what, str | Path):
+        asked = Sweep.of(read_sweep(Path(what)), str(what))
+    else:
+        asked = Sweep.of(what.plain() if isinstance(what, Sweep) else what)
+    return run_sweep(asked, Path(out) if out else new_sweep_path(), address, workers, on_progress)
+
+
+def verify(run: str | Path, cost_model: str = "scalesim", top: int = 5) -> Verification:
+    """The best designs of a run by another cost model; see archgym.simulators.verify.
+
+    Args:
+        run: run directory.
+        cost_model: spec of the other one.
+        top: designs, at most.
+
+    Raises:
+        RunError, InputError, SimulationError: as archgym.simulators.verify.verify.
+    """
+    from archgym.simulators.verify import verify as evaluate_again
+
+    return evaluate_again(run, cost_model, top)
+
+
+def report(runs: Sequence[str | Path], html: str | Path | None = None) -> ReportData:
+    """All that a report says of runs; see docs/reports.md.
+
+    Args:
+        runs: run directories, or directories of them; finished or not.
+        html: page to write; None for the data alone.
+
+    Raises:
+        RunError: a path that is no run, or a file that cannot be written; MissingExtraError: no Plotly.
+    """
+    from archgym.reports.data import report_data
+
+    found = report_data(runs)
+    if html is not None:
+        from archgym.reports.page import write_report
+
+        write_report(found, html)
+    return found
+
+
+def plot(runs: Sequence[str | Path], kind: str, out: str | Path) -> Path:
+    """Draw one figure of a report, of the first task among the runs.
+
+    Args:
+        runs: as `report`.
+        kind: name in archgym.reports.figures.FIGURES.
+        out: .html, .png, .svg or .pdf.
+
+    Raises:
+        UnknownNameError: no such figure or kind of file; InputError: these runs have no such figure.
+        RunError: as `report`, or there is no Chrome to draw a picture; MissingExtraError: no Plotly or Kaleido.
+    """
+    from archgym.plotting import require_known, write_figure
+    from archgym.reports.absent import Absent
+    from archgym.reports.data import report_data
+    from archgym.reports.figures import FIGURES, draw
+
+    FIGURES.entry(kind)
+    require_known(out)
+    task = report_data(runs).tasks[0]
+    figure = draw(kind, task)
+    if isinstance(figure, Absent):
+        raise InputError(f"there is no figure {kind!r} of these runs: {figure.why}")
+    write_figure(figure, out, title=task.place)
+    return Path(out)
+
+
+SYNTHESES = {"fpga": "archgym.envs.fpga.synthesis:validate"}  # environments whose designs a tool can synthesise
+
+
+def validate(
+    environment: str = "systolic", reference: str | Path | None = None, synthesis: bool = False
+) -> list[Check]:
     """Hold an environment's cost model, or `quality`, against published values.
 
     Args:
         environment: registry name, or a name in VALIDATIONS.
         reference: folder with other projects' data, for checks that need it.
+        synthesis: also synthesise a few designs, which takes a minute or two, and count what they take.
 
     Raises:
-        InputError: unknown environment, one without validation, or an unreadable folder.
+        InputError: unknown environment, one without validation or synthesis, or an unreadable folder.
+        MissingExtraError: the synthesis tool is not installed.
     """
+    if synthesis and environment not in SYNTHESES:
+        raise InputError(f"there is nothing to synthesise in {environment!r} (only in: {', '.join(SYNTHESES)})")
     folder = None if reference is None else Path(reference)
     if environment in VALIDATIONS:
         check = VALIDATIONS.load(environment)
@@ -258,8 +384,9 @@ def validate(environment: str = "systolic", reference: str | Path | None = None)
         check = imported(family.validation)
     if folder is not None and not folder.is_dir():
         raise InputError(f"the reference folder {folder} does not exist")
+    synthesised: list[Check] = imported(SYNTHESES[environment])() if synthesis else []
     checks: list[Check] = check(folder)
-    return checks
+    return [*checks, *synthesised]
 
 
 def quality(

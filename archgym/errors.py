@@ -6,7 +6,12 @@ Library code raises these; only the command line turns them into a line on stder
 from __future__ import annotations
 
 import difflib
+import textwrap
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
+
+FAULTS = (Exception, SystemExit)  # what code of others may raise; a wish to stop is no fault
 
 
 class ArchGymError(Exception):
@@ -44,3 +49,10 @@ def missing_extra(what: str, extra: str, cause: ImportError) -> MissingExtraErro
     """Build the error for a missing optional dependency, naming the pip command that installs it."""
     package = (cause.name or "a package").partition(".")[0]
     return MissingExtraError(f"{what} needs {package!r}, which is not installed: pip install 'archgym[{extra}]'")
+
+
+def described(error: BaseException) -> str:
+    """A fault of somebody's code in one line, with the place that raised it: `KeyError: 'x' (mymodel.py, line 12)`."""
+    text = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...").rstrip(": ")
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else text

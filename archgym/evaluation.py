@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archgym.costmodels import build
+from archgym.costmodels import answers, build
 from archgym.envs import ENVIRONMENTS
 from archgym.envs.cosearch import JointEvaluator
 from archgym.envs.evaluator import ANALYTICAL, Evaluator
@@ -98,7 +99,7 @@ def evaluate(
         if judgement is not None:
             raise InputError("a memory plan is made for a network as it comes: give its width by ?bits=8, not by knobs")
         model, report = _planned(model, record, memory_plan, scratchpad)
-    metrics = model.evaluate_designs(record)
+    metrics = answers(model, record)
     feasible = bool(metrics.feasible[0])
     return Evaluation(
         environment=model.name,
@@ -177,7 +178,8 @@ def _of_run(
     cost_model: str | None,
 ) -> tuple[str, str | Workload | None, Quality | None, str | None]:
     """Environment, workload, judge of quality and cost model of the last run directory among the parts of a design."""
-    runs = [Path(part) for part in parts if isinstance(part, str) and part and (Path(part) / "config.json").is_file()]
+    texts = [part for part in parts if isinstance(part, str) and part]
+    runs = [Path(text) for text in texts if os.path.isfile(Path(text, "config.json"))]
     if not runs:
         return "systolic", workload, quality, cost_model
     from archgym.search import load_run
@@ -204,7 +206,7 @@ def design_values(family: Family, parts: Sequence[str | Mapping[str, Any]]) -> t
         elif "=" in part:
             name, _, text = part.partition("=")
             values[name.strip()] = text.strip()
-        elif part in family.presets or not (Path(part).exists() or part.endswith(".json")):
+        elif part in family.presets or not (os.path.exists(part) or part.endswith(".json")):
             preset = family.preset(part)
             values |= preset.values
             scenario = preset.scenario

@@ -6,10 +6,12 @@ index into the reasons of the environment; 0 = feasible). All metrics of an infe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -29,3 +31,24 @@ def metrics_dtype(metrics: Sequence[Metric]) -> np.dtype[np.void]:
 def metric_names(metrics: np.ndarray) -> list[str]:
     """Names of the float64 columns of a metrics array."""
     return [name for name in metrics.dtype.names or () if name not in ("feasible", "why")]
+
+
+def metric_values(metrics: np.ndarray) -> NDArray[np.float64]:
+    """The float64 columns of a metrics array [N] as an array [N, M], copied as bytes: fields are slow."""
+    head = 8 * len(metric_names(metrics))
+    rows = np.ascontiguousarray(metrics).view(np.uint8).reshape(len(metrics), metrics.dtype.itemsize)
+    return rows[:, :head].copy().view(np.float64)
+
+
+_PREFIXED = ("s", "J", "W", "B")  # units that take SI prefixes
+_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with four digits and its unit, as text: `0.129 ms`, `96.9 mm2`, `34.6 %`."""
+    if unit == "1":
+        return f"{100 * value:.1f} %"
+    if unit not in _PREFIXED or value == 0 or not math.isfinite(value):
+        return f"{value:,.4g} {unit}".strip()
+    power = min(max(3 * math.floor(math.log10(abs(value)) / 3), min(_PREFIXES)), max(_PREFIXES))
+    return f"{value / 10.0**power:.4g} {_PREFIXES[power]}{unit}"

@@ -23,6 +23,7 @@ from archgym.errors import InputError, unknown
 FloatArray = NDArray[np.float64]
 
 _FUNCTIONS = {"log": np.log, "sqrt": np.sqrt, "min": np.minimum, "max": np.maximum}
+_ARGUMENTS = {"log": 1, "sqrt": 1, "min": 2, "max": 2}  # NumPy would write into one more
 _ARRAYS: dict[str, Any] = {"__builtins__": {}} | _FUNCTIONS
 _FLOATS: dict[str, Any] = {"__builtins__": {}, "log": math.log, "sqrt": math.sqrt, "min": min, "max": max}
 _NODES = (
@@ -61,22 +62,24 @@ class Expression:
         """
         try:
             tree = ast.parse(text.strip(), mode="eval")
-        except (SyntaxError, ValueError) as error:
-            raise InputError(f"cannot read the expression {text!r}: {error.args[0]}") from None
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            reason = error.args[0] if error.args else "it is too deep"
+            raise InputError(f"cannot read the expression {text[:200]!r}: {reason}") from None
         calls = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         for node in ast.walk(tree):
-            if not isinstance(node, _NODES) or (
-                isinstance(node, ast.Constant) and not (isinstance(node.value, int | float) and np.isfinite(node.value))
-            ):
+            if not isinstance(node, _NODES) or (isinstance(node, ast.Constant) and not _is_finite(node.value)):
                 raise InputError(f"{text!r}: only metrics, numbers, + - * / ** and {', '.join(_FUNCTIONS)} can be used")
-        functions = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) in calls]
-        for name in functions:
-            if name not in _FUNCTIONS:
-                raise unknown("function", name, _FUNCTIONS)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                _check_call(text, node)
         names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in calls}
         if not names:
             raise InputError(f"{text!r} is the same for every design: use a metric in it")
-        return cls(text.strip(), tuple(sorted(names)), compile(tree, text, "eval"))
+        tree = ast.fix_missing_locations(_Floats().visit(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.expr) and not names & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}:
+                _check_constant(text, node)
+        return cls(text.strip(), tuple(sorted(names)), compile(tree, "objective", "eval"))
 
     def __call__(self, metrics: np.ndarray) -> FloatArray:
         """Values [N]; NaN for infeasible designs."""
@@ -89,6 +92,41 @@ class Expression:
             return float(eval(self._code, _FLOATS, values))
         except (ArithmeticError, ValueError, TypeError):  # TypeError: a negative number to a power is complex
             return math.nan
+
+
+class _Floats(ast.NodeTransformer):
+    """Numbers as floats: powers of whole ones may fill the memory."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant(float(node.value))  # type: ignore[arg-type]
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _check_call(text: str, node: ast.Call) -> None:
+    """Refuse a call of anything but a function that there is, with as many arguments as it takes."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+    if name not in _FUNCTIONS:
+        raise unknown("function", name, _FUNCTIONS)
+    if len(node.args) != _ARGUMENTS[name]:
+        raise InputError(f"{text!r}: {name} takes {_ARGUMENTS[name]}, not {len(node.args)} arguments")
+
+
+def _check_constant(text: str, node: ast.expr) -> None:
+    """Refuse a part without metrics that is no finite number, such as 1/0."""
+    if isinstance(node, ast.Name):  # of a function
+        return
+    try:
+        value = eval(compile(ast.Expression(node), "objective", "eval"), _FLOATS)
+    except (ArithmeticError, ValueError):
+        value = math.nan
+    if not _is_finite(value):
+        raise InputError(f"{text!r}: {ast.unparse(node)} is no finite number")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any
 
-from archgym.errors import InputError, missing_extra, unknown
+from archgym.errors import FAULTS, ArchGymError, InputError, described, missing_extra, unknown
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,15 @@ class Registry:
         Raises:
             UnknownNameError: no such name.
             MissingExtraError: its optional dependency is not installed; names the pip command.
+            ArchGymError: it comes from another package, which cannot be imported.
         """
         entry = self.entry(name)
         try:
             return imported(entry.target)
-        except ImportError as error:
-            if not entry.extra or (error.name or "").startswith("archgym"):
+        except FAULTS as error:
+            if isinstance(error, ImportError) and entry.extra and not (error.name or "").startswith("archgym"):
+                raise missing_extra(f"{self.kind} {name!r}", entry.extra, error) from error
+            if entry.target.startswith("archgym."):
                 raise
-            raise missing_extra(f"{self.kind} {name!r}", entry.extra, error) from error
+            what = f"{self.kind} {name!r} ({entry.target})"
+            raise ArchGymError(f"{what} cannot be imported: {described(error)}") from error

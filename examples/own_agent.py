@@ -7,7 +7,6 @@ from archgym.agents import AGENTS
 from archgym.agents.base import Agent, State
 from archgym.objective import Outcome
 from archgym.space import Indices
-from archgym.testing import check_agent
 
 
 class HillClimbing(Agent):
@@ -35,6 +34,6 @@ class HillClimbing(Agent):
 
 
 if __name__ == "__main__":
-    check_agent(HillClimbing)
+    archgym.testing.check_agent(HillClimbing)
     AGENTS.register("hill", "__main__:HillClimbing")
     print(archgym.search("systolic", "resnet18", agent="hill?width=4", budget=3000).best)

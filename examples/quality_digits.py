@@ -1,7 +1,7 @@
 """Train a small CNN on scikit-learn's digits, compress it, and compare the loss with a published network's."""
 
 import torch
-from sklearn.datasets import load_digits  # pip install 'archgym[gnn]'
+from sklearn.datasets import load_digits  # pip install 'archgym[surrogates]'
 
 import archgym
 from archgym.compression import Setting, measure

@@ -145,7 +145,8 @@ class CMAES(Agent):
         self._generation = Generation(indices, normal, groups, float(state["drawn_repeats"]))
         for name, value in state.items():
             if name.startswith("cma_"):
-                setattr(self._cma, name.removeprefix("cma"), np.array(value) if np.ndim(value) else value.item())
+                own = np.array(value)
+                setattr(self._cma, name.removeprefix("cma"), own if own.ndim else own.item())
 
     # -- the library
 

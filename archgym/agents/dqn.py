@@ -118,14 +118,14 @@ class DQN(Agent):
 
     def state(self) -> State:
         """Networks and optimiser, remembered rewards, and where those of the present network begin."""
-        return super().state() | self._memory.state() | {"first": self._first, "model": packed(self._model)}
+        return super().state() | self._memory.state() | {"first": self._first} | packed(self._model)
 
     def load(self, state: State) -> None:
         """Continue from a saved state."""
         super().load(state)
         self._memory.load(state)
         self._first = int(state["first"])
-        unpack(self._model, state["model"])
+        unpack(self._model, state)
 
     # -- Stable-Baselines3
 

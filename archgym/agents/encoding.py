@@ -59,4 +59,5 @@ def _levels(parameter: Parameter) -> FloatArray:
 def _logarithms(parameter: Parameter) -> FloatArray:
     """Of the values of an ordinal parameter, base 2: [choices]; a choice of none is half the smallest."""
     values = np.array(parameter.codes) if parameter.kind == "ordinal" else np.ones(len(parameter.choices))
-    return np.asarray(np.log2(np.maximum(values, values[values > 0].min() / 2)))
+    smallest = min(values[values > 0], default=1.0)  # a parameter may be held to none
+    return np.asarray(np.log2(np.maximum(values, smallest / 2)))

@@ -120,7 +120,7 @@ class Genetic(Agent):
         self._known = Known(self.space, np.asarray(state["known"]).tolist())
         self._parents = np.asarray(state["parents"])
         self._objectives, self._violation = np.asarray(state["objectives"]), np.asarray(state["violation"])
-        self.population, self.batch = np.asarray(state["sizes"]).tolist()
+        self.population, self.batch = map(int, state["sizes"])
         self._stale = int(state["stale"])
 
     # -- variation

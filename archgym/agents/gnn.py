@@ -271,7 +271,8 @@ def _of_metrics(view: View, warm: Surrogate | None) -> Learnt:
         outcome = view.judge(metrics)
         return symmetric_log(outcome.objectives), outcome.violation
 
-    return Learnt(view.see, bases, values, logs, judge)
+    whose = None if warm is None else warm.layout.space  # a cost model may offer fewer choices than it was taught
+    return Learnt(lambda indices: view.see(indices, whose), bases, values, logs, judge)
 
 
 def _of_outcomes(encode: Encoder, n_objectives: int) -> Learnt:

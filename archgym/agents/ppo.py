@@ -84,13 +84,13 @@ class PPO(Agent):
 
     def state(self) -> State:
         """Policy and optimiser, remembered rewards, and what was drawn last."""
-        return super().state() | self._memory.state() | {"model": packed(self._model)}
+        return super().state() | self._memory.state() | packed(self._model)
 
     def load(self, state: State) -> None:
         """Continue from a saved state."""
         super().load(state)
         self._memory.load(state)
-        unpack(self._model, state["model"])
+        unpack(self._model, state)
 
     def _new_model(self, rng: np.random.Generator) -> Any:
         with isolated(rng):

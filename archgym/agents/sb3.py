@@ -6,16 +6,14 @@ reinforcement learning implementations", JMLR 22(268), 2021.
 
 from __future__ import annotations
 
-import io
-import pickle
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Space
-from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
 
+from archgym.agents.base import State
 from archgym.objective import FloatArray
 from archgym.space import Indices
 
@@ -55,22 +53,32 @@ def learn_designs(model: Any, indices: Indices, rewards: FloatArray) -> None:
 # -- states
 
 
-def packed(model: Any) -> NDArray[np.uint8]:
-    """Policy and optimiser of a model in torch's own file format, as an array of bytes."""
-    stream = io.BytesIO()
-    torch.save({"policy": model.policy.state_dict(), "adam": model.policy.optimizer.state_dict()}, stream)
-    return np.frombuffer(stream.getvalue(), np.uint8)
+def packed(model: Any) -> State:
+    """Policy and optimiser of a model as arrays, one each tensor; no pickle, which torch's own files are made of."""
+    optimiser = model.policy.optimizer.state_dict()["state"]
+    weights = {f"policy/{name}": tensor for name, tensor in model.policy.state_dict().items()}
+    moments = {f"optimiser/{k}/{name}": value for k, own in optimiser.items() for name, value in own.items()}
+    return {name: torch.as_tensor(value).numpy().copy() for name, value in (weights | moments).items()}
 
 
-def unpack(model: Any, array: NDArray[np.uint8]) -> None:
+def unpack(model: Any, state: State) -> None:
     """Give a model the policy and optimiser of `packed`.
 
     Raises:
-        ValueError: the array holds none that fit.
+        ValueError: there are none that fit.
     """
+    weights: dict[str, Any] = {}
+    moments: dict[int, dict[str, Any]] = {}
+    for name, array in state.items():
+        kind, _, rest = name.partition("/")
+        if kind == "policy":
+            weights[rest] = torch.tensor(array)
+        elif kind == "optimiser":
+            k, _, moment = rest.partition("/")
+            moments.setdefault(int(k), {})[moment] = torch.tensor(array)
+    optimiser = model.policy.optimizer
     try:
-        saved = torch.load(io.BytesIO(array.tobytes()), weights_only=True)
-        model.policy.load_state_dict(saved["policy"])
-        model.policy.optimizer.load_state_dict(saved["adam"])
-    except (RuntimeError, pickle.UnpicklingError) as error:
+        model.policy.load_state_dict(weights)
+        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    except RuntimeError as error:
         raise ValueError(f"the policy cannot be read: {error}") from error

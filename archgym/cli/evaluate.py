@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from archgym.cli import app
+from archgym.cli import app, complete
 from archgym.cli.search import (
     EXTRAPOLATE,
     JSON,
@@ -31,7 +31,11 @@ def evaluate(
         ..., help="Preset, JSON file or text, run directory, or parameter=value; later ones override."
     ),
     env: str = typer.Option(
-        None, "--env", "-e", help="Environment; a preset brings its own options.  \\[default: the run's, or systolic]"
+        None,
+        "--env",
+        "-e",
+        help="Environment; a preset brings its own options.  \\[default: the run's, or systolic]",
+        autocompletion=complete.environments,
     ),
     workload: str = WORKLOAD,
     memory_plan: str = typer.Option(
@@ -46,7 +50,7 @@ def evaluate(
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
     cost_model: str = typer.Option(
-        None, "--cost-model", help="analytical, or surrogate:DIR.  \\[default: the run's, or analytical]"
+        None, "--cost-model", help="As of search: surrogate:DIR, scalesim, ...  \\[default: the run's, or analytical]"
     ),
     json: bool = JSON,
 ) -> None:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from archgym.cli import app
+from archgym.cli import app, complete
 from archgym.cli.search import JSON
 
 if TYPE_CHECKING:
     from archgym.envs.family import Family
     from archgym.space import Parameter
 
-NAME = typer.Argument(None, help="Show one in detail.")
+SHOWN = "Show one in detail."
 
 
 @app.command(rich_help_panel="Look things up")
-def envs(name: str = NAME, json: bool = JSON) -> None:
+def envs(name: str = typer.Argument(None, help=SHOWN, autocompletion=complete.environments), json: bool = JSON) -> None:
     """List environments; with a name, its parameters, metrics and presets."""
     from archgym.cli import show
     from archgym.compression.judge import QUALITY_METRICS
@@ -59,7 +59,7 @@ def joint_only(family: Family) -> tuple[Parameter, ...]:
 
 
 @app.command(rich_help_panel="Look things up")
-def agents(name: str = NAME, json: bool = JSON) -> None:
+def agents(name: str = typer.Argument(None, help=SHOWN, autocompletion=complete.agents), json: bool = JSON) -> None:
     """List agents; with a name, its options."""
     from archgym.agents import AGENTS
     from archgym.agents.auto import AUTO, SUMMARY
@@ -95,7 +95,9 @@ def _show_auto(json: bool) -> None:
 
 
 @app.command(rich_help_panel="Look things up")
-def surrogates(name: str = NAME, json: bool = JSON) -> None:
+def surrogates(
+    name: str = typer.Argument(None, help=SHOWN, autocompletion=complete.surrogates), json: bool = JSON
+) -> None:
     """List surrogate models; with a name, its options."""
     from archgym.cli import show
     from archgym.spec import option_defaults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 import sys
@@ -11,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from archgym.cli import INTERRUPTED, app
+from archgym.cli import INTERRUPTED, app, complete
 from archgym.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from archgym.search import SearchResult
 
-ENV = typer.Option("systolic", "--env", "-e", help="Environment, with options: systolic?node_nm=16.")
+ENV = typer.Option(
+    "systolic", "--env", "-e", help="Environment, with options: systolic?node_nm=16.",
+    autocompletion=complete.environments,
+)  # fmt: skip
 WORKLOAD = typer.Option(
-    None, "--workload", "-w", help="Workload: llama3-8b:decode?batch=8, or model.onnx.  \\[default: the environment's]"
-)
+    None, "--workload", "-w", help="Workload: llama3-8b:decode?batch=8, or model.onnx.  \\[default: the environment's]",
+    autocompletion=complete.workloads,
+)  # fmt: skip
 OBJECTIVE = typer.Option([], "--objective", "-o", help="Expression over metrics to minimise; several give a front.")
 CONSTRAINT = typer.Option(
     [], "--constraint", "-c", help="e.g. 'area_mm2<=50', or none.  \\[default: the environment's]"
@@ -31,7 +36,11 @@ QUALITY_METHOD = typer.Option("best", "--quality-method", help="best, rounding, 
 QUALITY_ROWS = typer.Option("", "--quality-rows", help="CSV file of your own results, used too.")
 QUALITY_FUNCTION = typer.Option("published", "--quality-function", help="Quality function, yours by entry point.")
 EXTRAPOLATE = typer.Option(False, "--allow-extrapolation", help="Settings without published support too.")
-COST_MODEL = typer.Option("analytical", "--cost-model", help="What evaluates: analytical, or surrogate:DIR.")
+COST_MODELS = "analytical, surrogate:DIR, scalesim, zigzag, command:PROGRAM or python:FILE.py:FUNCTION"
+COST_MODEL = typer.Option("analytical", "--cost-model", help=f"What evaluates: {COST_MODELS}.")
+STORAGE = typer.Option(
+    None, "--storage", help="Mirror as an Optuna study: journal, a file.journal, a database URL, or none."
+)
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
 
@@ -40,7 +49,9 @@ QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
 def search(
     ctx: typer.Context,
     env: str = ENV,
-    agent: str = typer.Option("auto", "--agent", "-a", help="Agent, with options: genetic?population=64."),
+    agent: str = typer.Option(
+        "auto", "--agent", "-a", help="Agent, with options: genetic?population=64.", autocompletion=complete.agents
+    ),
     workload: str = WORKLOAD,
     objective: list[str] = OBJECTIVE,
     constraint: list[str] = CONSTRAINT,
@@ -55,6 +66,8 @@ def search(
     quality_function: str = QUALITY_FUNCTION,
     allow_extrapolation: bool = EXTRAPOLATE,
     cost_model: str = COST_MODEL,
+    model_timeout: float = typer.Option(None, "--model-timeout", help="Seconds the cost model may take for a batch."),
+    storage: str = STORAGE,
     resume: Path = typer.Option(None, "--resume", help="Continue the run in this directory."),
     json: bool = JSON,
     quiet: bool = QUIET,
@@ -65,18 +78,19 @@ def search(
     from archgym.search import Interrupted, new_run_path, resume_search
 
     show.log_to_stderr()
+    logging.getLogger("archgym.search.storage").setLevel(logging.WARNING if quiet or json else logging.NOTSET)
     try:
         with show.progress("searching", quiet or json) as on_progress:
             if resume is not None:
                 _refuse_others(ctx)
-                result = resume_search(resume, on_progress)
+                result = resume_search(resume, on_progress, model_timeout_s=model_timeout, storage=storage)
             else:
                 spec = workload or api.evaluator(env).workload.name
                 path = out or new_run_path("runs", env, spec, agent, seed)
                 quality = quality_of(quality_model, quality_method, quality_rows, quality_function, allow_extrapolation)
                 result = api.search(
                     env, workload, agent, split(objective), constraints_of(constraint), budget, seed, path,
-                    choices_of(choices), reward, on_progress, quality, cost_model,
+                    choices_of(choices), reward, on_progress, quality, cost_model, model_timeout, storage,
                 )  # fmt: skip
     except Interrupted as stop:
         if stop.path is not None:
@@ -93,7 +107,7 @@ def search(
 
 def _refuse_others(ctx: typer.Context) -> None:
     """A resumed run takes everything from its config.json: refuse what would be ignored."""
-    given = {"resume", "json", "quiet"}
+    given = {"resume", "model_timeout", "storage", "json", "quiet"}
     for name in ctx.params:
         source = ctx.get_parameter_source(name)
         if name not in given and source is not None and source.name == "COMMANDLINE":

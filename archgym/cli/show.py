@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from archgym.metrics import quantity as quantity
+
 if TYPE_CHECKING:
     from archgym.envs.family import Family
     from archgym.metrics import Metric
@@ -22,19 +24,6 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-
-_PREFIXED = ("s", "J", "W", "B")  # units that take SI prefixes
-_PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
-
-
-def quantity(value: float, unit: str) -> str:
-    """A value with four digits and its unit: `0.129 ms`, `96.9 mm2`, `34.6 %`."""
-    if unit == "1":
-        return f"{100 * value:.1f} %"
-    if unit not in _PREFIXED or value == 0 or not math.isfinite(value):
-        return f"{value:,.4g} {unit}".strip()
-    power = min(max(3 * math.floor(math.log10(abs(value)) / 3), min(_PREFIXES)), max(_PREFIXES))
-    return f"{value / 10.0**power:.4g} {_PREFIXES[power]}{unit}"
 
 
 def json_out(value: Any) -> None:
@@ -157,10 +146,16 @@ def counter(what: str, quiet: bool) -> Iterator[Callable[[int, int], None] | Non
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+class _Lines(logging.Handler):
+    """A line above the progress bar, where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(f"archgym: {record.getMessage()}", soft_wrap=True, markup=False)
+
+
 def log_to_stderr() -> None:
-    """Show what the library logs (the one line at the first compilation)."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("archgym: %(message)s"))
+    """Show what the library logs: the first compilation, what keeps a run from being mirrored."""
+    handler = _Lines()
     logger = logging.getLogger("archgym")
     logger.handlers = [handler]  # not one more with every command of a process
     logger.setLevel(logging.INFO)

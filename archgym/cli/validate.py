@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from archgym.cli import app
+from archgym.cli import app, complete
 from archgym.cli.search import JSON
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel="Look at designs")
 def validate(
-    name: str = typer.Argument("systolic", help="Environment, or quality."),
+    name: str = typer.Argument(
+        "systolic", help="Environment, compression or quality.", autocompletion=complete.validations
+    ),
     reference: Path = typer.Option(None, "--reference", help="Folder with other projects' data."),
+    synthesis: bool = typer.Option(False, "--synthesis", help="Also synthesise a few designs by Yosys (fpga)."),
     rows: bool = typer.Option(False, "--rows", help="Every row; long groups are shortened to their worst otherwise."),
     json: bool = JSON,
     markdown: bool = typer.Option(False, "--markdown", help="Print a Markdown table."),
@@ -30,7 +33,7 @@ def validate(
     from archgym.validation import worst_rows
 
     show.log_to_stderr()
-    checks = api.validate(name, reference)
+    checks = api.validate(name, reference, synthesis)
     shown = checks if rows else worst_rows(checks)
     if json:
         show.json_out([asdict(check) | {"error": check.error, "status": check.status} for check in checks])

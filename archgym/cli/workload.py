@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from archgym.cli import app
+from archgym.cli import app, complete
 from archgym.cli.search import JSON
 from archgym.errors import InputError
 
@@ -19,7 +19,11 @@ app.add_typer(
     workload_app, name="workload", help="Look into workloads, import and save them.", rich_help_panel="Look things up"
 )
 
-SPEC = typer.Argument(..., help="Workload: resnet50?batch=8, model.onnx?batch=4, config.json:decode, net.csv.")
+SPEC = typer.Argument(
+    ...,
+    help="Workload: resnet50?batch=8, model.onnx?batch=4, config.json:decode, net.csv.",
+    autocompletion=complete.workloads,
+)
 FORCE = typer.Option(False, "--force", "-f", help="Replace a file that is there.")
 
 
@@ -48,6 +52,7 @@ def import_(
     model: str = typer.Argument(..., help="model.onnx?batch=4 or config.json:decode?batch=8."),
     out: Path = typer.Argument(None, help="Table, .csv or .parquet.  \\[default: a .csv in this folder]"),
     force: bool = FORCE,
+    json: bool = JSON,
 ) -> None:
     """Turn an ONNX model or a Hugging Face configuration into a table."""
     from archgym.workloads.files import CONFIG, ONNX, form_of, split_phase
@@ -55,18 +60,21 @@ def import_(
     head = model.strip().partition("?")[0]
     if form_of(head) not in (ONNX, CONFIG):
         raise InputError(f"import takes a model ({ONNX}) or a configuration ({CONFIG}), not {head!r}; see export")
-    _save(model, Path(Path(split_phase(head)[0]).stem + ".csv") if out is None else out, force)
+    _save(model, Path(Path(split_phase(head)[0]).stem + ".csv") if out is None else out, force, json)
 
 
 @workload_app.command()
 def export(
-    spec: str = SPEC, out: Path = typer.Argument(..., help="Table, .csv or .parquet."), force: bool = FORCE
+    spec: str = SPEC,
+    out: Path = typer.Argument(..., help="Table, .csv or .parquet."),
+    force: bool = FORCE,
+    json: bool = JSON,
 ) -> None:
     """Save any workload as a table."""
-    _save(spec, out, force)
+    _save(spec, out, force, json)
 
 
-def _save(spec: str, out: Path, force: bool) -> None:
+def _save(spec: str, out: Path, force: bool, json: bool) -> None:
     from archgym.cli import show as printed
     from archgym.workloads import Workload
 
@@ -75,7 +83,12 @@ def _save(spec: str, out: Path, force: bool) -> None:
         raise InputError(f"{out} is there already: name another file, or replace it with --force")
     workload = Workload.load(spec)
     workload.save(out)
+    if json:
+        totals = {name: getattr(workload, name) for name in _TOTALS}
+        sizes = {"layers": len(workload.layers), "edges": len(workload.edges)}
+        return printed.json_out({"name": workload.name, "out": str(out)} | sizes | totals)
     printed.out.print(f"{workload.name}: {_summary(workload)}\nSaved in {out}", soft_wrap=True)
+    return None
 
 
 _TOTALS = ("macs", "weight_bytes", "cache_bytes", "compulsory_bytes", "vector_ops")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from archgym.costmodels import answers
 from archgym.datasets.load import Dataset, load
 from archgym.datasets.runs import add_run, lift, run_source
 from archgym.datasets.samplers import SAMPLERS, distinct
@@ -142,7 +143,7 @@ def _add_samples(
     made.sources.append(_sample_source(problem, source, n))
     done = 0
     for indices in distinct(problem.space, sampler, n, seed):
-        metrics = problem.evaluator.run(problem.space.records(indices))
+        metrics = answers(problem.evaluator, problem.space.records(indices))
         whole = lift(problem.space, made.layout.space, indices)
         made.add(number, Rows(whole, metrics, problem.objective(metrics).rewards, done), source)
         done += len(indices)

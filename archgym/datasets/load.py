@@ -292,7 +292,8 @@ def row_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for number in range(file.num_row_groups):
-                yield file.read_row_group(number, columns=None if columns is None else list(columns))
+                rows = file.read_row_group(number, columns=None if columns is None else list(columns))
+                yield rows.replace_schema_metadata()  # it could mislead pandas
     except (OSError, ValueError, pa.ArrowException) as error:
         raise damaged(path, error) from None
 
@@ -308,7 +309,7 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise damaged(path, error) from None
     require_columns(path, table.schema, schema)
-    return table
+    return table.replace_schema_metadata()  # it could mislead pandas
 
 
 def require_columns(path: Path, found: pa.Schema, wanted: pa.Schema) -> None:

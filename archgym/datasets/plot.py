@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archgym.datasets.summary import EDGES, Summary
-from archgym.errors import RunError, missing_extra
+from archgym.plotting import COLOURS, LIGHT, MAIN, modules, write_html
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLUMNS = 4
 SHOWN = ("latency_s", "energy_j", "area_mm2", "power_w", "score", "fill_lut", "quality_loss")  # metrics, if there
 ROW_PX = 230
-FEASIBLE, INFEASIBLE = "#2a7f9e", "#d9d9d9"
+FEASIBLE, INFEASIBLE = MAIN, "#d9d9d9"
 
 
 def write_plot(summary: Summary, path: str | Path, title: str = "") -> None:
@@ -31,11 +31,7 @@ def write_plot(summary: Summary, path: str | Path, title: str = "") -> None:
     Raises:
         MissingExtraError: Plotly is not installed; RunError: the file cannot be written.
     """
-    try:
-        import plotly.graph_objects as go
-        from plotly.subplots import make_subplots
-    except ImportError as error:
-        raise missing_extra("a plot", "plots", error) from error
+    go, make_subplots = modules("a plot")
     names = [metric.name for metric in summary.layout.metrics]
     metrics = [name for name in SHOWN if name in names][:COLUMNS] or names[:COLUMNS]
     parameters = summary.layout.space.parameters
@@ -55,7 +51,7 @@ def write_plot(summary: Summary, path: str | Path, title: str = "") -> None:
     _reasons(go, figure, summary)
     _coverage(go, figure, summary)
     figure.update_layout(
-        template="plotly_white",
+        template=LIGHT,
         title=title or None,
         height=ROW_PX * rows + 120,
         barmode="stack",
@@ -63,10 +59,7 @@ def write_plot(summary: Summary, path: str | Path, title: str = "") -> None:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )
     figure.update_annotations(font_size=12)
-    try:
-        figure.write_html(path, include_plotlyjs=True)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
+    write_html(figure, path)
 
 
 def _metrics(go: Any, figure: go.Figure, summary: Summary, metrics: list[str]) -> None:
@@ -86,7 +79,7 @@ def _metrics(go: Any, figure: go.Figure, summary: Summary, metrics: list[str]) -
                     name=workload,
                     legendgroup=workload,
                     showlegend=place == 1 and len(summary.by_workload) > 1,
-                    line={"shape": "hvh", "color": _COLOURS[number % len(_COLOURS)]},
+                    line={"shape": "hvh", "color": COLOURS[number % len(COLOURS)]},
                 ),
                 row=1,
                 col=place,
@@ -124,6 +117,3 @@ def _coverage(go: Any, figure: go.Figure, summary: Summary) -> None:
                 **place,
             )
         figure.update_xaxes(type="category", **place)
-
-
-_COLOURS = ("#2a7f9e", "#e07b39", "#5b8c3a", "#a8558f", "#8c6d46", "#c23b3b", "#4f5bd5", "#777777")

@@ -26,7 +26,7 @@ from archgym.envs.evaluator import ANALYTICAL, Evaluator
 from archgym.envs.family import Family
 from archgym.errors import InputError, unknown
 from archgym.objective import INFEASIBLE_REWARD, Objective, Outcome
-from archgym.problem import objective_of, pose
+from archgym.problem import Problem, objective_of, pose
 from archgym.space import Value
 from archgym.workloads import Workload
 
@@ -63,7 +63,7 @@ class Episodes:
         self.family = ENVIRONMENTS.load(family) if isinstance(family, str) else family
         self.objective = objective_of(self.family, objective, constraints)
         problem = pose(self.family, scenario, workload, self.objective, quality=quality, cost_model=cost_model)
-        self.mode, self.evaluator, self.space = mode, problem.evaluator, problem.space
+        self.problem, self.mode, self.evaluator, self.space = problem, mode, problem.evaluator, problem.space
         self.names = [metric.name for metric in self.evaluator.metrics]
         self.horizon = horizon or {"propose": 1, "refine": 32, "construct": len(self.space)}[mode]
         self.indices = np.repeat(self.space.centre[None], n, axis=0)
@@ -205,6 +205,11 @@ class ArchGymEnv(gymnasium.Env[Observation, Any]):
     def evaluator(self) -> Evaluator:
         """The cost model behind the environment."""
         return self._episodes.evaluator
+
+    @property
+    def problem(self) -> Problem:
+        """What the environment is about: cost model, objective and space."""
+        return self._episodes.problem
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

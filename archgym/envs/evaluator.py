@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +26,7 @@ import numpy as np
 import platformdirs
 
 from archgym.envs.family import Family
-from archgym.errors import InputError, unknown
+from archgym.errors import ArchGymError, InputError, unknown
 from archgym.metrics import metrics_dtype
 from archgym.spec import OptionValue, option_defaults, spell_options
 from archgym.workloads import Workload
@@ -138,10 +139,14 @@ def compiled_driver(family: Family) -> Callable[..., None]:
     path = cache_dir() / "compiled" / f"{name}.py"
     if not path.exists():
         log.info("compiling the %s cost model for this machine (once, about 10 s)", family.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
-        scratch.write_text(driver_source(family))
-        scratch.replace(path)  # atomic: another process or thread may be doing the same
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch.write_text(driver_source(family))
+            scratch.replace(path)  # atomic: another process or thread may be doing the same
+        except OSError as error:
+            why = f"cannot keep compiled code in {path.parent}: {error.strerror or error}"
+            raise ArchGymError(f"{why}; name another directory by ARCHGYM_CACHE_DIR") from error
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -157,8 +162,15 @@ def cache_dir() -> Path:
 
 
 def default_threads() -> int:
-    """Threads of an evaluation: `$ARCHGYM_THREADS`, else the cores this process may use."""
-    return int(os.environ.get("ARCHGYM_THREADS") or len(os.sched_getaffinity(0)))
+    """Threads of an evaluation: `$ARCHGYM_THREADS`, else the cores this process may use.
+
+    Raises:
+        InputError: the variable is no whole number from 1.
+    """
+    given = os.environ.get("ARCHGYM_THREADS") or str(len(os.sched_getaffinity(0)))
+    if not re.fullmatch("[0-9]{1,4}", given) or int(given) < 1:
+        raise InputError(f"ARCHGYM_THREADS must be a whole number from 1 to 9999, not {given!r}")
+    return int(given)
 
 
 class Evaluator:

@@ -8,11 +8,10 @@ over runs and tasks (statistics.py). What they are measured against is the true 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from archgym.search.optimum import known_optimum
 from archgym.search.request import Request, request_of
 from archgym.search.run import CONFIG, NUMBERS, Run, load_run
 from archgym.search.statistics import Interval
+from archgym.search.workers import Workers
 from archgym.spec import option_defaults, spell_options
 
 BASELINE = "random"  # what probabilities of improvement are over
@@ -77,8 +77,7 @@ class Standing:
     """One contestant over all tasks and seeds.
 
     Attributes:
-        values: interquartile mean with its interval at each checkpoint.
-            NaN beyond its budget.
+        values: interquartile mean with its interval at each checkpoint; NaN beyond its budget.
         over_baseline: probability that a run of it is better than one of random search, at each checkpoint; None
             beyond its budget, and where random search does not take part.
         overhead_ms, model_ms: time of the agent, and of the cost model, per design.
@@ -173,14 +172,14 @@ def found_runs(paths: Sequence[Path]) -> list[tuple[str, Path]]:
         inside = [path] if (path / CONFIG).exists() else sorted(child.parent for child in path.glob(f"*/{CONFIG}"))
         if not inside:
             raise RunError(f"{path} is no run directory, and holds none")
-        found += [(_contestant(run), run) for run in inside]
+        found += [(contestant_of(run), run) for run in inside]
     return found
 
 
-def _contestant(path: Path) -> str:
+def contestant_of(path: Path) -> str:
     """The agent of a run with its options, as a sampled setting where the directory is named so."""
     config = load_run(path).config
-    sampled = re.fullmatch(r"(.+#\d+)-s\d+", path.name)
+    sampled = re.search(rf"(?:^|-)({re.escape(config['agent'])}#\d+)-s\d+$", path.name)
     build = AGENTS.load(config["agent"])
     return sampled[1] if sampled else config["agent"] + spell_options(config["options"], option_defaults(build))
 
@@ -213,18 +212,17 @@ def make_runs(
         Jobs that failed, and why.
     """
     failed = []
-    context = multiprocessing.get_context("spawn")  # Numba's and Torch's threads do not survive a fork
-    with ProcessPoolExecutor(min(workers or default_threads(), max(len(jobs), 1)), context) as pool:
+    with Workers(min(workers or default_threads(), max(len(jobs), 1))) as pool:
         futures = {pool.submit(_make, job): job for job in jobs}
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                if (error := future.result()) is not None:
-                    failed.append((futures[future], error))
-                if on_done is not None:
-                    on_done(done, len(jobs))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for done, future in enumerate(as_completed(futures), 1):
+            try:
+                error = future.result()
+            except RunError as stop:  # of the process
+                error = str(stop)
+            if error is not None:
+                failed.append((futures[future], error))
+            if on_done is not None:
+                on_done(done, len(jobs))
     return failed
 
 
@@ -265,7 +263,7 @@ def compare_runs(paths: Iterable[tuple[str, Path]]) -> Comparison:
     at = curves.checkpoints(max(run.config["budget"] for _, run in runs))
     tasks: dict[str, list[tuple[str, Run]]] = {}
     for contestant, run in runs:
-        tasks.setdefault(_task(run), []).append((contestant, run))
+        tasks.setdefault(task_of(run), []).append((contestant, run))
     entries, known = [], []
     for task, listed in tasks.items():
         found, truth = _entries(task, listed, at)
@@ -288,7 +286,8 @@ def _finished(path: Path) -> Run:
     return run
 
 
-def _task(run: Run) -> str:
+def task_of(run: Run) -> str:
+    """What a run is about, in words: runs with the same words can be compared."""
     config = run.config
     bounds = " with " + ", ".join(config["constraints"]) if config["constraints"] else ""
     scenario = "".join(f" {name}={value}" for name, value in config["scenario"].items())
@@ -306,10 +305,13 @@ def _cost_model(config: Mapping[str, Any]) -> str:
 def _entries(task: str, runs: Sequence[tuple[str, Run]], at: Sequence[int]) -> tuple[list[Entry], bool]:
     """The runs of one task measured against its truth, and whether that is known."""
     n_objectives = len(runs[0][1].config["objective"])
-    points = [curves.objectives_of(run.tables(), n_objectives) for _, run in runs]
+    try:
+        points = [curves.objectives_of(run.tables(), n_objectives) for _, run in runs]
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"the trials of a run of {task} are damaged: {error}") from None
     request = request_of(runs[0][1], threads=1)
     truth = None
-    if _same_numbers((run for _, run in runs), request):
+    if same_numbers((run for _, run in runs), request):
         truth = known_optimum(request.evaluator, request.objective, request.space)
     if n_objectives == 1:
         best = truth.value if truth else min(float(values.min()) for values in points)
@@ -331,7 +333,7 @@ def _entries(task: str, runs: Sequence[tuple[str, Run]], at: Sequence[int]) -> t
     return found, truth is not None
 
 
-def _same_numbers(runs: Iterable[Run], request: Request) -> bool:
+def same_numbers(runs: Iterable[Run], request: Request) -> bool:
     """Whether runs were evaluated with the numbers of today: the optimum is of those."""
     now = request.config()
     return all(run.config[key] == now[key] for run in runs for key in NUMBERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -28,6 +29,8 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os.replace(scratch, path)
         _sync_directory(path.parent)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)  # half a file would keep a full disk full
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
 
 

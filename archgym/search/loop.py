@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from numpy.lib.recfunctions import structured_to_unstructured
 
 from archgym.agents.base import Agent
+from archgym.costmodels import prepare
 from archgym.envs.evaluator import Evaluator
 from archgym.errors import ArchGymError, InputError, RunError
-from archgym.metrics import metric_names
 from archgym.objective import Objective, Outcome
-from archgym.search.optimum import known_optimum, regret
+from archgym.search import guard
+from archgym.search.conclude import result_of
+from archgym.search.places import NONE, Place, place_of, recorded
 from archgym.search.request import Request, new_request, request_of
-from archgym.search.result import Interrupted, Progress, SearchResult, Times, closest_design, plain_metrics
+from archgym.search.result import Interrupted, Progress, SearchResult, Times
 from archgym.search.run import RunDirectory, Saved, load_run
 from archgym.search.tally import Tally
+from archgym.signals import checked_limit, deferred_stop
 from archgym.space import DesignSpace, Indices
 
 if TYPE_CHECKING:
+    from archgym.search.storage import Mirror
     from archgym.surrogates.view import View
 
 OnProgress = Callable[[Progress], None]
@@ -48,6 +48,8 @@ def search(
     space: DesignSpace | None = None,
     on_progress: OnProgress | None = None,
     checkpoint_s: float = 2.0,
+    model_timeout_s: float | None = None,
+    storage: str = NONE,
 ) -> SearchResult:
     """Search a design space.
 
@@ -65,17 +67,23 @@ def search(
         space: a restriction of the environment's space.
         on_progress: called about ten times a second, and at the end.
         checkpoint_s: seconds between checkpoints, at least.
+        model_timeout_s: seconds that the cost model may take for a batch; None for no limit. Only in the main thread,
+            and compiled code is stopped once it returns to Python.
+        storage: where the run is mirrored to, see archgym.search.places.
 
     Raises:
         InputError: an argument that cannot be used.
         RunError: `out` is in use, damaged, holds another run, or holds a run and `resume` is False.
-        Interrupted: Ctrl-C; all is saved.
-        ArchGymError: the agent or the cost model misbehaved.
+        Interrupted: Ctrl-C or SIGTERM; all is saved.
+        ArchGymError: the agent or the cost model failed, misbehaved or took too long; what was done before is saved.
     """
     if resume and out is None:
         raise InputError("there is nothing to resume without a run directory")
+    if storage != NONE and out is None:
+        raise InputError("a search in memory cannot be mirrored: give a run directory, too")
     request = new_request(evaluator, objective, agent, budget, seed, space)
-    return _run(request, None if out is None else Path(out), resume, on_progress, checkpoint_s)
+    path = None if out is None else Path(out)
+    return _run(request, path, resume, on_progress, checkpoint_s, model_timeout_s, storage)
 
 
 def _view(request: Request) -> View:
@@ -86,29 +94,53 @@ def _view(request: Request) -> View:
 
 
 def resume_search(
-    path: str | Path, on_progress: OnProgress | None = None, checkpoint_s: float = 2.0, threads: int | None = None
+    path: str | Path,
+    on_progress: OnProgress | None = None,
+    checkpoint_s: float = 2.0,
+    threads: int | None = None,
+    model_timeout_s: float | None = None,
+    storage: str | None = None,
 ) -> SearchResult:
-    """Continue the run in a directory, as its config.json says.
+    """Continue the run in a directory, as its config.json says; mirrored elsewhere where a `storage` is given.
 
     Raises:
         RunError, Interrupted, ArchGymError: as `search`.
     """
-    return _run(request_of(load_run(path), threads), Path(path), True, on_progress, checkpoint_s)
+    run = load_run(path)
+    place = recorded(run.config) if storage is None else storage
+    return _run(request_of(run, threads), Path(path), True, on_progress, checkpoint_s, model_timeout_s, place)
+
+
+def _mirror(place: Place, request: Request) -> Mirror:
+    """A mirror at a place; Optuna is imported by searches that are mirrored alone."""
+    from archgym.search.storage import Mirror
+
+    return Mirror(place, request)
 
 
 def _run(
-    request: Request, path: Path | None, resume: bool, on_progress: OnProgress | None, checkpoint_s: float
+    request: Request,
+    path: Path | None,
+    resume: bool,
+    on_progress: OnProgress | None,
+    checkpoint_s: float,
+    model_timeout_s: float | None,
+    storage: str,
 ) -> SearchResult:
-    agent = request.new_agent()  # before the directory: an agent that cannot be built leaves none behind
+    limit_s = checked_limit(model_timeout_s)
+    agent = guard.new_agent(request)  # before the directory: an agent that cannot be built leaves none behind
     if request.evaluator.explains:
         agent.relief = request.evaluator.family.relief
         agent.breakdown = lambda index: request.evaluator.breakdown(request.space.decode(index[None]))
     agent.view = lambda: _view(request)
-    request.evaluator.compile()
+    prepare(request.evaluator)
     if path is None:
-        return _Loop(request, agent, None, on_progress, checkpoint_s).run()
-    with RunDirectory(path, request.config(), resume) as directory:
-        return _Loop(request, agent, directory, on_progress, checkpoint_s).run()
+        return _Loop(request, agent, None, on_progress, checkpoint_s, limit_s).run()
+    place = place_of(storage, path)
+    mirror = None if place is None else _mirror(place, request)  # before the directory, too
+    config = request.config() | {"storage": NONE if place is None else place.spec}
+    with RunDirectory(path, config, resume) as directory, mirror.of(directory.run) if mirror else nullcontext():
+        return _Loop(request, agent, directory, on_progress, checkpoint_s, limit_s, mirror).run()
 
 
 class _Loop:
@@ -126,9 +158,11 @@ class _Loop:
         directory: RunDirectory | None,
         on_progress: OnProgress | None,
         checkpoint_s: float,
+        limit_s: float | None,
+        mirror: Mirror | None = None,
     ) -> None:
-        self.request, self.agent, self.directory = request, agent, directory
-        self.on_progress, self.checkpoint_s = on_progress, checkpoint_s
+        self.request, self.agent, self.directory, self.mirror = request, agent, directory, mirror
+        self.on_progress, self.checkpoint_s, self.limit_s = on_progress, checkpoint_s, limit_s
         self.columns = request.columns
         self.tally = Tally(request.space, len(request.objective))
         self.waiting: list[tuple[Indices, Outcome]] = []
@@ -149,14 +183,17 @@ class _Loop:
             try:
                 indices, outcome = self.columns.read(table)
                 self.request.space.check(indices)
+                first = table["trial"][0].as_py() if len(table) else None
             except (KeyError, ValueError, TypeError) as error:
                 raise RunError(f"{path} is damaged: it does not hold trials of this search ({error})") from None
-            if len(indices) and table["trial"][0].as_py() != self.tally.evaluated:
+            if first not in (None, self.tally.evaluated):
                 raise RunError(f"{path} is damaged: it does not begin at trial {self.tally.evaluated}")
             self.tally.add(indices, outcome)
+            if self.mirror is not None:
+                self.mirror.add(table, path.stat().st_mtime)
         try:
             self.agent.load(saved.agent)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, RuntimeError, ArithmeticError) as error:
             raise RunError(f"{directory.path / 'state.npz'} does not fit agent {self.request.agent}: {error}") from None
         self.parts = saved.parts
         self.before = Times(saved.model_s, saved.agent_s, saved.elapsed_s)
@@ -164,7 +201,7 @@ class _Loop:
     def run(self) -> SearchResult:
         """Spend the budget."""
         try:
-            with _deferred_interrupt() as interrupted:
+            with deferred_stop() as interrupted:
                 while self.tally.evaluated < self.request.budget:
                     self._step()
                     if interrupted.is_set():
@@ -177,23 +214,35 @@ class _Loop:
                     self.directory.finish(result.as_dict())
                 self._report(last=True)
                 return result
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # or SIGTERM
             if self.settled:
                 self._checkpoint()
             raise Interrupted(self._result(), self.tally.evaluated - self.n_waiting) from None
+        except RunError:
+            raise  # the directory cannot be written
+        except ArchGymError as error:
+            if self.settled:
+                self._checkpoint()
+            if self.directory is None or not self.parts:
+                raise
+            saved = f"{self.tally.evaluated - self.n_waiting} designs are saved in {self.directory.path}"
+            raise ArchGymError(f"{error}; {saved}") from error
 
     def _step(self) -> None:
         """One batch: ask, evaluate, tell."""
-        n = min(self.agent.batch, self.request.budget - self.tally.evaluated)
-        begin = time.perf_counter()
+        request = self.request
+        n = min(self.agent.batch, request.budget - self.tally.evaluated)
+        begin, calls = time.perf_counter(), self.agent.asked
+        try:
+            indices = guard.ask(request, self.agent, n)
+            asked = time.perf_counter()
+            outcome = guard.judge(request, indices, self.limit_s)
+            judged = time.perf_counter()
+        except BaseException:
+            self.agent.asked = calls  # asking teaches nothing: the agent stands between two batches, as before
+            raise
         self.settled = False
-        indices = self._checked(self.agent.ask(n), n)
-        asked = time.perf_counter()
-        metrics = self.request.evaluator.evaluate_designs(self.request.space.decode(indices))
-        outcome = self.request.objective(metrics)
-        _require_finite(self.request.space, indices, outcome)
-        judged = time.perf_counter()
-        self.agent.tell(indices, outcome)
+        guard.tell(request, self.agent, indices, outcome)
         told = time.perf_counter()
         self.tally.add(indices, outcome)
         self.waiting.append((indices, outcome))
@@ -201,16 +250,6 @@ class _Loop:
         self.settled = True
         self.model_s += judged - asked
         self.agent_s += (asked - begin) + (told - judged)
-
-    def _checked(self, indices: Any, n: int) -> Indices:
-        """What the agent proposed, refused unless it is 1 to n designs of the space."""
-        try:
-            checked = self.request.space.check(indices)
-        except InputError as error:
-            raise ArchGymError(f"agent {self.request.agent!r} proposed no designs of the space: {error}") from None
-        if not 1 <= len(checked) <= n:
-            raise ArchGymError(f"agent {self.request.agent!r} proposed {len(checked)} designs when asked for 1 to {n}")
-        return checked
 
     def _save_if_due(self) -> None:
         now = time.perf_counter()
@@ -231,8 +270,9 @@ class _Loop:
             times = self._times()
             saved = Saved(self.agent.state(), self.tally.evaluated, self.parts + 1, **vars(times))
             self.directory.checkpoint(table, saved)
-        self.parts += 1
-        self.waiting, self.n_waiting = [], 0
+            if self.mirror is not None:
+                self.mirror.add(table, time.time())
+        self.parts, self.waiting, self.n_waiting = self.parts + 1, [], 0  # at once: Ctrl-C may come between lines
         self.written = time.perf_counter()
 
     def _times(self) -> Times:
@@ -257,86 +297,11 @@ class _Loop:
         )
 
     def _result(self) -> SearchResult:
-        request, tally, best = self.request, self.tally, self.tally.best
-        known = known_optimum(request.evaluator, request.objective, request.space)
-        optimum = known.value if known else None
-        index, metrics = best.index, best.metrics
-        objectives = None if metrics is None else request.objective.measure(metrics)[0]
-        front_indices = np.empty((0, len(request.space)), np.int64) if index is None else index[None]
-        front_objectives = np.empty((0, len(request.objective))) if objectives is None else objectives
-        if len(request.objective) > 1:
-            front_indices = request.space.unrank(tally.front.merge().ranks)
-            front_objectives = tally.front.points
-        return SearchResult(
-            environment=request.evaluator.name,
-            workload=request.evaluator.workload.name,
-            cost_model=request.evaluator.cost_model,
-            agent=request.agent_spec,
-            seed=request.seed,
-            budget=request.budget,
-            objective=request.objective.names,
-            space=request.space,
-            best=None if index is None else request.space.values(request.space.decode(index[None]))[0],
-            metrics=None if metrics is None else plain_metrics(metrics),
-            objectives=None if objectives is None else objectives[0].tolist(),
-            index=index,
-            trial=None if index is None else best.trial,
-            front_indices=front_indices,
-            front_objectives=front_objectives,
-            evaluated=tally.evaluated,
-            distinct=tally.distinct,
-            repeated=tally.evaluated - tally.distinct,
-            infeasible=tally.infeasible,
-            violating=tally.violating,
-            reasons={self.columns.codes[why]: n for why, n in sorted(tally.why.items()) if why},
-            closest=None if index is not None else closest_design(tally, request.objective),
-            times=self._times(),
-            optimum=optimum,
-            regret=None if optimum is None or index is None else regret(best.value, optimum),
-            path=None if self.directory is None else self.directory.path,
-            tables=self.tables,
-        )
+        path = None if self.directory is None else self.directory.path
+        return result_of(self.request, self.tally, self._times(), path, self.tables)
 
 
 def _joined(outcomes: list[Outcome]) -> Outcome:
     """Outcomes of batch after batch as one."""
     names = ("metrics", "rewards", "objectives", "violation")
     return Outcome(*(np.concatenate([np.asarray(getattr(o, name)) for o in outcomes]) for name in names))
-
-
-def _require_finite(space: DesignSpace, indices: Indices, outcome: Outcome) -> None:
-    """Refuse a design that is flagged feasible but has a metric that is no number: a fault of the cost model."""
-    metrics = np.asarray(outcome.metrics)
-    names = metric_names(metrics)
-    finite = np.isfinite(structured_to_unstructured(metrics[names]))
-    wrong = np.argwhere(metrics["feasible"][:, None] & ~finite)
-    if len(wrong):
-        row, column = wrong[0]
-        design = space.values(space.decode(indices[row : row + 1]))[0]
-        listed = ", ".join(f"{name}={value}" for name, value in design.items())
-        raise ArchGymError(f"the cost model gives {names[column]}={metrics[names[column]][row]} for {listed}")
-    if not np.isfinite(outcome.rewards).all():
-        raise ArchGymError("the objective gives a reward that is no finite number")
-
-
-@contextlib.contextmanager
-def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Let Ctrl-C wait for the end of a batch, when the agent can be saved; a second one acts at once.
-
-    Only where Python's own handler is in place: a program that handles Ctrl-C itself keeps doing so.
-    """
-    event = threading.Event()
-    ours = threading.current_thread() is threading.main_thread()
-    if not (ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
-        yield event
-        return
-
-    def defer(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        event.set()
-
-    signal.signal(signal.SIGINT, defer)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

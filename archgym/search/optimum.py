@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from archgym.costmodels import evaluated, prepare
 from archgym.envs.evaluator import ANALYTICAL, CHUNK, Evaluator, cache_dir, model_hash
-from archgym.errors import InputError, RunError
+from archgym.errors import ArchGymError, InputError, RunError
 from archgym.objective import FloatArray, Objective
 from archgym.search.files import read_json, write_json
 from archgym.search.request import checked_space, choices, compression_of, digest, hash_of_compression
@@ -185,6 +186,8 @@ class _Found:
         self.valid += len(rows)
         if len(rows):
             points = objectives[rows]
+            if np.isnan(points).any():  # it would hide the best of its block
+                raise ArchGymError(f"the objective of {np.isnan(points).any(axis=1).sum()} designs is no number")
             self._challenge(points[:, 0], first_rank + rows)
             if len(objective) > 1:
                 self.front.add(first_rank + rows, points)
@@ -212,7 +215,7 @@ class _Enumeration:
 
     def run(self, on_progress: Callable[[Progress], None] | None) -> dict[str, Any]:
         """Evaluate all designs: the answer as plain values, for the cache."""
-        self.evaluator.compile()
+        prepare(self.evaluator)
         started = time.perf_counter()
         with ThreadPoolExecutor(len(self.found)) as pool:
             jobs = [pool.submit(self._work, found) for found in self.found]
@@ -228,7 +231,7 @@ class _Enumeration:
             if block >= blocks.count or self._stop.is_set():
                 return
             first, designs = blocks.fill(block)
-            found.add(first, self.evaluator.evaluate_designs(designs), self.objective)
+            found.add(first, evaluated(self.evaluator, designs), self.objective)
 
     def _watch(self, jobs: list[Future[None]], started: float, on_progress: Callable[[Progress], None] | None) -> None:
         pending = set(jobs)

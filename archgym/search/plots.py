@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archgym.errors import RunError, missing_extra
+from archgym.plotting import LIGHT, modules, write_html
 from archgym.search.statistics import performance_profile
 
 if TYPE_CHECKING:
@@ -25,12 +25,9 @@ def write_curves(comparison: Comparison, path: Path) -> None:
     Raises:
         MissingExtraError: Plotly is not installed; RunError: the file cannot be written.
     """
-    try:
-        import plotly.graph_objects as go
-        from plotly.colors import qualitative
-        from plotly.subplots import make_subplots
-    except ImportError as error:
-        raise missing_extra("a plot", "plots", error) from error
+    go, make_subplots = modules("a plot")
+    from plotly.colors import qualitative  # two dozen agents need as many colours
+
     figure = make_subplots(1, 2, subplot_titles=("interquartile mean", "share of runs that are as good, at the end"))
     shown = [standing for standing in comparison.standings if "#" not in standing.contestant]
     for number, standing in enumerate(shown):
@@ -47,13 +44,11 @@ def write_curves(comparison: Comparison, path: Path) -> None:
     measure = f"{comparison.measure} over {comparison.reference}"
     figure.update_xaxes(type="log")
     figure.update_layout(
-        template="plotly_white",
+        template=LIGHT,
         xaxis={"title": "designs"},
         yaxis={"title": measure, "type": "log"},
         xaxis2={"title": measure},
         yaxis2={"title": "share of runs", "range": [0, 1.02]},
+        margin_t=90,
     )
-    try:
-        figure.write_html(path, include_plotlyjs=True)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
+    write_html(figure, path)

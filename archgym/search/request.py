@@ -24,8 +24,10 @@ from archgym.envs.cosearch import JointEvaluator
 from archgym.envs.evaluator import Evaluator, model_hash
 from archgym.errors import ArchGymError, InputError
 from archgym.objective import Objective
+from archgym.search.places import hidden
 from archgym.search.run import SCHEMA, Run
 from archgym.search.trials import Columns
+from archgym.simulators.trust import require_trusted
 from archgym.space import DesignSpace
 from archgym.spec import OptionValue, option_defaults, parse_options, spell_options
 from archgym.workloads import Workload
@@ -70,7 +72,7 @@ class Request:
             "schema": SCHEMA,
             "archgym": archgym.__version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": sys.argv if len(sys.argv) > 1 else None,
+            "command": [hidden(word) for word in sys.argv] if len(sys.argv) > 1 else None,
             "python": platform.python_version(),
             "numpy": np.__version__,
             "environment": evaluator.family.name,
@@ -132,7 +134,9 @@ def request_of(run: Run, threads: int | None = None) -> Request:
         space = evaluator.space.restrict(**config["space"])
         agent = config["agent"] + spell_options(config["options"], option_defaults(AGENTS.load(config["agent"])))
         return new_request(evaluator, objective, agent, config["budget"], config["seed"], space)
-    except (TypeError, AttributeError) as error:
+    except ArchGymError:
+        raise
+    except (TypeError, AttributeError, KeyError, ValueError, OverflowError) as error:
         raise ArchGymError(f"{run.path}/config.json is damaged: {error}") from None
 
 
@@ -140,10 +144,11 @@ def evaluator_of(config: Mapping[str, Any], workload: Workload, threads: int | N
     """The evaluator that a config.json names, on a workload.
 
     Raises:
-        ArchGymError: it names something this installation does not have.
+        ArchGymError: it names something this installation does not have, or a program that is not trusted here.
     """
     family, compression = ENVIRONMENTS.load(config["environment"]), config["compression"]
     if compression is None:
+        require_trusted(config["cost_model"])
         return build(config["cost_model"], family, workload, config["scenario"], threads)
     judge = Judge.of(compression["judge"]) if compression["judge"] else None
     return JointEvaluator(family, workload, config["scenario"], threads, judge)

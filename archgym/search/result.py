@@ -126,7 +126,7 @@ class SearchResult:
 
 
 class Interrupted(RunError):
-    """A search was stopped by Ctrl-C; what it had done is saved.
+    """A search was stopped by Ctrl-C or SIGTERM; what it had done is saved.
 
     Attributes:
         path: the run directory to resume; None for a search in memory.

@@ -4,6 +4,7 @@
     trials/part-00000.parquet  designs and outcomes, in order (see trials.py)
     state.npz                  the agent, and how many trials and parts that covers
     result.json                the outcome, once the budget is spent
+    optuna.journal             the trials as an Optuna study (see storage.py), unless they are mirrored elsewhere
     .lock, .owner              held by the process that owns the run, and its pid
 
 Each file is moved into place whole. A checkpoint writes a part, then the state that covers it; so a killed process
@@ -15,8 +16,10 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,18 +97,41 @@ class Saved:
         try:
             with np.load(path, allow_pickle=False) as file:
                 values = {name: file[name] for name in file.files}
-            own = {name: values.pop(name).item() for name in _COUNTERS}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            own = {name: _counted(name, values.pop(name)) for name in _COUNTERS}
+        except _UNREADABLE as error:
             raise RunError(f"{path} is damaged or half-written: {error}") from None
-        agent = {name.removeprefix(_AGENT): _plain(value) for name, value in values.items()}
+        agent = {name.removeprefix(_AGENT): plain_value(value) for name, value in values.items()}
         return cls(agent, **own)
 
 
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("environment", "cost_model", "workload", "reward", "agent", "created", *NUMBERS), str),
+    **dict.fromkeys(("scenario", "options", "space"), dict),
+    **dict.fromkeys(("objective", "constraints"), list),
+    **dict.fromkeys(("seed", "budget"), int),
+    **{"compression": dict | None, "target": float | int | None},
+}
 _COUNTERS = ("trials", "parts", "model_s", "agent_s", "elapsed_s")
 _AGENT = "agent/"  # before the names of the agent's own arrays
+_UNREADABLE = (  # what NumPy says of a file that it cannot read
+    *(OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, OverflowError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
-def _plain(array: np.ndarray) -> Any:
+def _counted(name: str, array: np.ndarray) -> Any:
+    """A counter of trials or parts, or a number of seconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = array.item()
+    if not isinstance(value, int if name in ("trials", "parts") else float) or not 0 <= value < np.inf:
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def plain_value(array: np.ndarray) -> Any:
     """Numbers and text come back as themselves."""
     return array.item() if array.ndim == 0 and array.dtype.kind in "biufU" else array
 
@@ -121,7 +147,13 @@ class Run:
     def result(self) -> dict[str, Any] | None:
         """What result.json holds; None while the budget is not spent."""
         path = self.path / RESULT
-        return read_json(path) if path.exists() else None
+        if not path.exists():
+            return None
+        result = read_json(path)
+        for key in ("evaluated", "elapsed_s", "model_s", "agent_s"):
+            if not isinstance(result.get(key), int | float):
+                raise RunError(f"{path} is damaged: its {key} is {str(result.get(key))[:100]!r}")
+        return result
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -185,13 +217,29 @@ def load_run(path: str | Path) -> Run:
     run = Run(path, _with_cost_model(read_json(config)))
     if run.config.get("schema") != SCHEMA:
         raise RunError(f"{config} has schema {run.config.get('schema')!r}; this version of archgym reads {SCHEMA}")
-    if missing := [key for key in (*REQUEST, *NUMBERS) if key not in run.config]:
-        raise RunError(f"{config} is damaged: it lacks {', '.join(missing)}")
+    _check_types(config, run.config)
     run.saved()
     for part in run.parts():
         part_rows(part)
     _ = run.result
     return run
+
+
+def _check_types(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a config.json that lacks something, or holds something else in its place."""
+    if missing := [key for key in _TYPES if key not in config]:
+        raise RunError(f"{path} is damaged: it lacks {', '.join(missing)}")
+    for key, kind in _TYPES.items():
+        value = config[key]
+        right = isinstance(value, kind) and not isinstance(value, bool)
+        if right and kind is list:
+            right = all(isinstance(text, str) for text in value)
+        if not right:
+            raise RunError(f"{path} is damaged: its {key} is {str(value)[:100]!r}")
+    try:
+        datetime.fromisoformat(config["created"])
+    except ValueError:
+        raise RunError(f"{path} is damaged: its created is {config['created'][:100]!r}") from None
 
 
 def _with_cost_model(config: dict[str, Any]) -> dict[str, Any]:
@@ -221,29 +269,12 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot create {self.path}: {error.strerror}") from error
-        self._lock = self._own()
+        self._lock = own(self.path)
         try:
             self._open(config, resume)
         except BaseException:
             self.close()
             raise
-
-    def _own(self) -> filelock.BaseFileLock:
-        lock = filelock.FileLock(self.path / LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise RunError(f"{self.path} is in use by another process{self._owner()}") from None
-        except OSError as error:
-            raise RunError(f"cannot lock {self.path}: {error.strerror or error}") from error
-        write_atomic(self.path / OWNER, lambda file: file.write(str(os.getpid()).encode()))
-        return lock
-
-    def _owner(self) -> str:
-        try:
-            return f" (pid {int((self.path / OWNER).read_text())})"
-        except (OSError, ValueError):
-            return ""
 
     def _open(self, config: Mapping[str, Any], resume: bool) -> None:
         self.saved: Saved | None = None
@@ -293,6 +324,30 @@ class RunDirectory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def own(path: Path) -> filelock.BaseFileLock:
+    """Own a run directory until the lock is released.
+
+    Raises:
+        RunError: another process does, or it cannot be written.
+    """
+    lock = filelock.FileLock(path / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunError(f"{path} is in use by another process{_owner(path)}") from None
+    except OSError as error:
+        raise RunError(f"cannot lock {path}: {error.strerror or error}") from error
+    write_atomic(path / OWNER, lambda file: file.write(str(os.getpid()).encode()))
+    return lock
+
+
+def _owner(path: Path) -> str:
+    try:
+        return f" (pid {int((path / OWNER).read_text())})"
+    except (OSError, ValueError):
+        return ""
 
 
 def _part_name(number: int) -> str:

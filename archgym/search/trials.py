@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archgym.errors import RunError
-from archgym.metrics import metric_names
+from archgym.metrics import metric_names, metric_values
 from archgym.objective import Outcome
 from archgym.search.files import write_atomic
 from archgym.space import DesignSpace, Indices, Parameter
@@ -62,9 +62,13 @@ class Columns:
 
         Raises:
             KeyError: a column or a reason is not of this space and environment.
+            ValueError, TypeError: a column is of another type, or holds what no search writes.
         """
         names = self.space.names
-        indices = np.stack([table[f"i_{name}"].to_numpy().astype(np.int64) for name in names], axis=1)
+        columns = [table[f"i_{name}"] for name in names]
+        if any(column.type not in (pa.int16(), pa.int64()) or column.null_count for column in columns):
+            raise TypeError("an index is no whole number")
+        indices = np.stack([column.to_numpy().astype(np.int64) for column in columns], axis=1)
         metrics = np.empty(len(table), self.metrics)
         for name in metric_names(metrics):
             metrics[name] = table[metric_column(name, self.space)].to_numpy()
@@ -73,7 +77,12 @@ class Columns:
         metrics["why"] = [position[code] for code in table["why"].to_pylist()]
         objectives = [table[f"objective_{k}"].to_numpy() for k in range(self.n_objectives)]
         rewards, violation = table["reward"].to_numpy(), table["violation"].to_numpy()
-        return indices, Outcome(metrics, rewards, np.stack(objectives, axis=1), violation)
+        outcome = Outcome(metrics, rewards, np.stack(objectives, axis=1), violation)
+        if not (np.isfinite(metric_values(metrics)[metrics["feasible"]]).all() and np.isfinite(rewards).all()):
+            raise ValueError("a feasible design has a metric, or a design a reward, that is no number")
+        if (violation < 0).any() or np.isnan(violation).any() or np.isnan(outcome.objectives[violation == 0]).any():
+            raise ValueError("a design has a violation, or a valid one an objective, that is no number")
+        return indices, outcome
 
 
 def metric_column(name: str, space: DesignSpace) -> str:
@@ -109,7 +118,7 @@ def read_part(path: Path) -> pa.Table:
         RunError: not readable as Parquet.
     """
     try:
-        return pq.read_table(path, partitioning=None)
+        return pq.read_table(path, partitioning=None).replace_schema_metadata()  # it could mislead pandas
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _damaged(path, error) from None
 

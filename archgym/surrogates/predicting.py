@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from archgym.compression.knobs import DEFAULTS
 from archgym.envs import ENVIRONMENTS
@@ -166,7 +167,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise unknown("form of designs", path.suffix or path.name, FORMS)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            return pq.read_table(path, partitioning=None).replace_schema_metadata().to_pandas()
         return pd.read_csv(path, dtype=str, keep_default_na=False, comment="#")
     except (OSError, ValueError, pa.ArrowException) as error:  # damaged files are ValueErrors
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None

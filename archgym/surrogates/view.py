@@ -20,14 +20,14 @@ class View(NamedTuple):
 
     Attributes:
         environment: registry name.
-        see: designs [N, P] to what surrogates see of them.
+        see: designs [N, P], and the space whose surrogates are to see them (None for this one), to what those see.
         metrics: what is known of each design after it was evaluated.
         dtype: record type of `metrics`, with `feasible` and `why`.
         judge: metrics [N] to their outcome under the objective.
     """
 
     environment: str
-    see: Callable[[Indices], Seen]
+    see: Callable[[Indices, DesignSpace | None], Seen]
     metrics: tuple[Metric, ...]
     dtype: np.dtype[np.void]
     judge: Callable[[np.ndarray], Outcome]
@@ -35,11 +35,15 @@ class View(NamedTuple):
 
 def view_of(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> View:
     """The view of a search."""
-    observer = Observer(evaluator.family, evaluator.technology, evaluator.space)
     network = network_of(evaluator.workload)
+
+    def see(indices: Indices, whose: DesignSpace | None) -> Seen:
+        observer = Observer(evaluator.family, evaluator.technology, evaluator.space if whose is None else whose)
+        return observer.see(space.records(indices), network)
+
     return View(
         evaluator.family.name,
-        lambda indices: observer.see(space.records(indices), network),
+        see,
         tuple(evaluator.metrics),
         evaluator.dtype,
         objective,

@@ -16,6 +16,7 @@ from archgym.agents.base import Agent, State
 from archgym.agents.random import Random
 from archgym.metrics import Metric, metrics_dtype
 from archgym.objective import Objective, Outcome
+from archgym.search.run import plain_value
 from archgym.space import DesignSpace, Indices, Parameter
 
 Build = Callable[[DesignSpace, int, int], Agent]  # (space, n_objectives, seed)
@@ -216,7 +217,7 @@ def _through_file(state: State) -> State:
     np.savez(file, **state)
     file.seek(0)
     with np.load(file, allow_pickle=False) as loaded:
-        return {name: loaded[name] for name in loaded.files}
+        return {name: plain_value(loaded[name]) for name in loaded.files}
 
 
 def generator_states() -> dict[str, Any]:

@@ -96,7 +96,7 @@ def phases_of(path: Path) -> Mapping[str, partial[Workload]]:
         raise InputError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(config, dict) or "model_type" not in config:
         raise InputError(f"{path} is no Hugging Face configuration: it has no field 'model_type'")
-    if config["model_type"] not in MODEL_TYPES:
+    if not isinstance(config["model_type"], str) or config["model_type"] not in MODEL_TYPES:
         raise unknown(f"model_type in {path}", config["model_type"], MODEL_TYPES)
     return phases(_decoder(path, config, MODEL_TYPES[config["model_type"]]))
 

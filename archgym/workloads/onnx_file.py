@@ -57,9 +57,11 @@ def _read(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # of the protobuf library: it has no base class of its own
-        raise InputError(f"{path} is not a valid ONNX file: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path} is not a valid ONNX file: {(str(error) or repr(error)).splitlines()[0]}") from None
     if not model.HasField("graph") or not model.opset_import:
         raise InputError(f"{path} is not a valid ONNX file: it holds no graph")
+    if any(isinstance(dim.dim_param, bytes) for dim in _dimensions(model)):  # what is no UTF-8
+        raise InputError(f"{path} is not a valid ONNX file: the name of a dimension is no text")
     return inliner.inline_local_functions(model) if model.functions else model
 
 

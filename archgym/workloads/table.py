@@ -158,10 +158,10 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Row]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(path, partitioning=None)
+        return table.column_names, table.to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:  # text that is no UTF-8 is a ValueError
         raise InputError(f"{path} is not a valid Parquet file: {str(error).splitlines()[0]}") from error
-    return table.column_names, table.to_pylist()
 
 
 class _Reader:

@@ -7,7 +7,9 @@ pytest.importorskip("botorch")
 
 from archgym.agents import bayesian
 from archgym.agents.bayesian import Bayesian
+from archgym.agents.encoding import Encoder
 from archgym.objective import Objective
+from archgym.space import DesignSpace, Parameter
 from archgym.testing.agents import Problem, check_agent, mixed_space, play
 
 
@@ -23,3 +25,8 @@ def test_finds_the_optimum_of_a_small_space_behind_a_constraint() -> None:
     asked = np.concatenate(play(Bayesian(problem.space, 1, 0, batch=8, startup=16), problem, 10))
     assert len(np.unique(problem.space.rank(asked))) == len(asked) == 80  # of 1536
     assert problem(asked).scores.min() == optimum
+
+
+def test_a_parameter_held_to_none_is_encoded() -> None:
+    space = DesignSpace([Parameter("sparsity", (0.0,)), Parameter("rows", (1, 2, 4))])
+    assert Encoder(space, pairs=True)(space.unrank(range(3))).tolist() == [[0, -1, -1], [0.5, 0, -2], [1, 1, -3]]
