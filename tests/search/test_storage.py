@@ -293,7 +293,7 @@ def test_a_storage_that_hangs_does_not_keep_a_search_from_ending(run, monkeypatc
     monkeypatch.setattr(storage.Mirror, "_write", lambda *_: hang.wait())
     began = time.monotonic()
     result = run()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert result.evaluated == 300
     assert "300 trials of" in caplog.messages[-1]
     hang.set()
