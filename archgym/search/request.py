@@ -71,7 +71,7 @@ class Request:
         return {
             "schema": SCHEMA,
             "archgym": archgym.__version__,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),  # tells equal runs apart
             "command": [hidden(word) for word in sys.argv] if len(sys.argv) > 1 else None,
             "python": platform.python_version(),
             "numpy": np.__version__,

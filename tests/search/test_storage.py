@@ -170,7 +170,6 @@ def test_killed_at_any_moment_and_resumed_the_study_is_whole(tmp_path) -> None:
     assert sorted(numbers(study)) == list(range(400)) == result.trials.trial.tolist()
 
 
-@pytest.mark.xfail(strict=False, reason="open defect: now and then the third study is missing from the shared journal")
 def test_two_runs_of_one_name_in_a_shared_storage_stay_apart(run, evaluator, objective, tmp_path) -> None:
     shared = str(tmp_path / "shared.journal")
     run("a/same", storage=shared)
