@@ -41,6 +41,7 @@ class A2C(Agent):
         "entropy": Range(0.001, 0.1, log=True),
         "converged": Range(0.7, 0.98),
     }
+    adjustable: ClassVar[tuple[str, ...]] = ("batch", "learning_rate", "entropy", "converged")
 
     def __init__(
         self,

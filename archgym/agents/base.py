@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from archgym.surrogates.view import View
 
 State = dict[str, Any]  # names to arrays, numbers, text: saved without pickle
+RESAMPLED = 0.25  # share of perturbed options that are drawn anew
+FACTORS = (0.8, 1.2)  # of the others: Jaderberg et al., arXiv 1711.09846, appendix A
 Breakdown = Callable[[Indices], list[dict[str, Any]]]  # a design [P] to its operators with their bottlenecks
 
 
@@ -42,6 +44,16 @@ class Range:
         value = math.exp(value) if self.log else value
         return round(value) if isinstance(self.low, int) else float(f"{value:.3g}")
 
+    def perturb(self, value: float, rng: np.random.Generator) -> float:
+        """A value near another: a fifth less or more, whole numbers at least one; now and then any value."""
+        if rng.random() < RESAMPLED:
+            return self.sample(rng)
+        factor = float(rng.choice(FACTORS))
+        moved = min(max(value * factor, self.low), self.high)
+        if isinstance(self.low, int):
+            return math.ceil(moved) if factor > 1 else math.floor(moved)
+        return float(f"{moved:.3g}")
+
 
 @dataclass(frozen=True)
 class OneOf:
@@ -52,6 +64,13 @@ class OneOf:
     def sample(self, rng: np.random.Generator) -> int | float | str:
         """One of the values."""
         return self.values[int(rng.integers(len(self.values)))]
+
+    def perturb(self, value: int | float | str, rng: np.random.Generator) -> int | float | str:
+        """The value before or after another; now and then any."""
+        if rng.random() < RESAMPLED:
+            return self.sample(rng)
+        place = self.values.index(value) + int(rng.choice((-1, 1)))
+        return self.values[min(max(place, 0), len(self.values) - 1)]
 
 
 class Agent(ABC):
@@ -64,6 +83,8 @@ class Agent(ABC):
         budget: designs it is given when the user names no budget.
         most: designs beyond which its own time makes it pointless; None where there is no such number.
         hyperparameters: options worth tuning, with their ranges; every one is an option of the agent.
+        adjustable: hyperparameters that may change on the way, since the state fits an agent with any value of them;
+            population-based training changes these.
         breakdown: set by the search before the first `ask`: the operators of a design [P] with the bottleneck of each;
             None where there is no cost model behind the designs.
         relief: set with it: which parameters relieve which bottleneck, `-name` where a smaller value does; names that
@@ -75,6 +96,7 @@ class Agent(ABC):
     budget: ClassVar[int] = 20_000
     most: ClassVar[int | None] = None
     hyperparameters: ClassVar[Mapping[str, Range | OneOf]] = {}
+    adjustable: ClassVar[tuple[str, ...]] = ()
     breakdown: Breakdown | None = None
     relief: Mapping[str, tuple[str, ...]] = {}
     view: Callable[[], View] | None = None

@@ -70,6 +70,10 @@ class DQN(Agent):
         "tau": Range(0.02, 1.0, log=True),
         "hidden": OneOf((32, 64, 128)),
     }
+    adjustable: ClassVar[tuple[str, ...]] = (
+        *("learning_rate", "gradient_steps", "exploration", "explored"),
+        *("priority", "lookahead", "tau"),
+    )
 
     def __init__(
         self,

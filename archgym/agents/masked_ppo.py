@@ -51,6 +51,7 @@ class MaskedPPO(Agent):
         "context": Range(0.0, 1.0),
         "converged": Range(0.7, 0.98),
     }
+    adjustable: ClassVar[tuple[str, ...]] = ("batch", "learning_rate", "epochs", "clip", "entropy", "converged")
 
     def __init__(
         self,

@@ -47,6 +47,7 @@ class PPO(Agent):
         "entropy": Range(0.001, 0.1, log=True),
         "converged": Range(0.7, 0.98),
     }
+    adjustable: ClassVar[tuple[str, ...]] = ("batch", "learning_rate", "epochs", "clip", "entropy", "converged")
 
     def __init__(
         self,

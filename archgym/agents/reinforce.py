@@ -43,6 +43,7 @@ class Reinforce(Agent):
         "entropy": Range(0.001, 0.1, log=True),
         "converged": Range(0.7, 0.98),
     }
+    adjustable: ClassVar[tuple[str, ...]] = ("batch", "learning_rate", "entropy", "converged")
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from archgym.datasets.writer import Writer
 from archgym.envs.evaluator import ANALYTICAL, Evaluator
 from archgym.errors import ArchGymError, InputError
 from archgym.search import request
+from archgym.search.lineage import POPULATION
 from archgym.search.request import choices, digest
 from archgym.search.run import CONFIG, Run, load_run
 from archgym.search.trials import Columns
@@ -108,7 +109,7 @@ def run_source(run: Run) -> dict[str, Any]:
     except ArchGymError:  # its extra is not installed here: its defaults are not known
         agent += spell_options(config["options"], dict.fromkeys(config["options"], ""))
     names = ("seed", "workload", "objective", "constraints", "reward", "target", "space")
-    own = {"sampler": "agent", "agent": agent, "rows": 0, "run": run.path.name}
+    own = {"sampler": "agent", "agent": config.get(POPULATION, agent), "rows": 0, "run": run.path.name}
     return own | {name: config[name] for name in names}
 
 

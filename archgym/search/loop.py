@@ -16,7 +16,7 @@ from archgym.costmodels import prepare
 from archgym.envs.evaluator import Evaluator
 from archgym.errors import ArchGymError, InputError, RunError
 from archgym.objective import Objective, Outcome
-from archgym.search import guard
+from archgym.search import guard, lineage
 from archgym.search.conclude import result_of
 from archgym.search.places import NONE, Place, place_of, recorded
 from archgym.search.request import Request, new_request, request_of
@@ -100,15 +100,22 @@ def resume_search(
     threads: int | None = None,
     model_timeout_s: float | None = None,
     storage: str | None = None,
+    until: int | None = None,
 ) -> SearchResult:
     """Continue the run in a directory, as its config.json says; mirrored elsewhere where a `storage` is given.
+
+    Args:
+        path: run directory.
+        until: designs after which to pause; the whole budget when None.
+        on_progress, checkpoint_s, threads, model_timeout_s, storage: as `search`.
 
     Raises:
         RunError, Interrupted, ArchGymError: as `search`.
     """
     run = load_run(path)
     place = recorded(run.config) if storage is None else storage
-    return _run(request_of(run, threads), Path(path), True, on_progress, checkpoint_s, model_timeout_s, place)
+    request = request_of(run, threads)
+    return _run(request, Path(path), True, on_progress, checkpoint_s, model_timeout_s, place, until)
 
 
 def _mirror(place: Place, request: Request) -> Mirror:
@@ -126,6 +133,7 @@ def _run(
     checkpoint_s: float,
     model_timeout_s: float | None,
     storage: str,
+    until: int | None = None,
 ) -> SearchResult:
     limit_s = checked_limit(model_timeout_s)
     agent = guard.new_agent(request)  # before the directory: an agent that cannot be built leaves none behind
@@ -139,8 +147,11 @@ def _run(
     place = place_of(storage, path)
     mirror = None if place is None else _mirror(place, request)  # before the directory, too
     config = request.config() | {"storage": NONE if place is None else place.spec}
-    with RunDirectory(path, config, resume) as directory, mirror.of(directory.run) if mirror else nullcontext():
-        return _Loop(request, agent, directory, on_progress, checkpoint_s, limit_s, mirror).run()
+    with RunDirectory(path, config, resume) as directory:
+        if until is None:
+            lineage.require_alone(directory.run)
+        with mirror.of(directory.run) if mirror else nullcontext():
+            return _Loop(request, agent, directory, on_progress, checkpoint_s, limit_s, mirror, until).run()
 
 
 class _Loop:
@@ -160,9 +171,11 @@ class _Loop:
         checkpoint_s: float,
         limit_s: float | None,
         mirror: Mirror | None = None,
+        until: int | None = None,
     ) -> None:
         self.request, self.agent, self.directory, self.mirror = request, agent, directory, mirror
         self.on_progress, self.checkpoint_s, self.limit_s = on_progress, checkpoint_s, limit_s
+        self.until = request.budget if until is None else min(until, request.budget)
         self.columns = request.columns
         self.tally = Tally(request.space, len(request.objective))
         self.waiting: list[tuple[Indices, Outcome]] = []
@@ -199,10 +212,10 @@ class _Loop:
         self.before = Times(saved.model_s, saved.agent_s, saved.elapsed_s)
 
     def run(self) -> SearchResult:
-        """Spend the budget."""
+        """Spend the budget, or what is asked for of it."""
         try:
             with deferred_stop() as interrupted:
-                while self.tally.evaluated < self.request.budget:
+                while self.tally.evaluated < self.until:
                     self._step()
                     if interrupted.is_set():
                         raise KeyboardInterrupt
@@ -210,7 +223,7 @@ class _Loop:
                     self._report()
                 self._checkpoint()
                 result = self._result()
-                if self.directory is not None:
+                if self.directory is not None and self.until == self.request.budget:
                     self.directory.finish(result.as_dict())
                 self._report(last=True)
                 return result
@@ -231,7 +244,7 @@ class _Loop:
     def _step(self) -> None:
         """One batch: ask, evaluate, tell."""
         request = self.request
-        n = min(self.agent.batch, request.budget - self.tally.evaluated)
+        n = min(self.agent.batch, self.until - self.tally.evaluated)
         begin, calls = time.perf_counter(), self.agent.asked
         try:
             indices = guard.ask(request, self.agent, n)

@@ -35,6 +35,7 @@ from archgym.agents.tpe import quiet
 from archgym.errors import ArchGymError, InputError
 from archgym.metrics import metric_names
 from archgym.search.backends import PATIENCE_S, Backend, is_busy, opened, patiently, reason
+from archgym.search.lineage import first_options
 from archgym.search.places import Place, place_of, recorded, shortened
 from archgym.search.request import Request, request_of
 from archgym.search.run import NUMBERS, REQUEST, Run, load_run, own
@@ -357,7 +358,8 @@ class Mirror:
 def identity_of(config: Mapping[str, Any]) -> str:
     """Tells runs of one name apart: what was asked for, of which numbers, and when."""
     keys = ("created", *REQUEST, *NUMBERS)
-    return hashlib.sha256(json.dumps([config.get(key) for key in keys]).encode()).hexdigest()[:16]
+    begun = {**config, "options": first_options(config)}
+    return hashlib.sha256(json.dumps([begun.get(key) for key in keys]).encode()).hexdigest()[:16]
 
 
 def mirror_run(path: str | Path, storage: str | None = None) -> Mirror:

@@ -16,7 +16,7 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,12 @@ import pyarrow as pa
 import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search import Searcher
 
 from archgym.envs.evaluator import default_threads
 from archgym.errors import InputError, RunError
-from archgym.search.compare import Job
 from archgym.sweeps.directory import owned
+from archgym.sweeps.population import Populations, groups_of, segments_of, write_audit
 from archgym.sweeps.settings import Settings, base_of, begun_settings
 from archgym.sweeps.summary import FAILED, FINISHED, as_rows
 from archgym.sweeps.sweep import ASHA, OPTUNA, Sweep, jobs_of, tasks_of
@@ -117,7 +118,9 @@ def run_sweep(
     _check(address, workers)
     tasks = tasks_of(sweep)
     base = base_of(sweep, tasks[0], folder) if sweep.searcher == OPTUNA else None
-    jobs = jobs_of(sweep, tasks, folder) if base is None else begun_settings(base)
+    groups = groups_of(sweep, tasks, folder)
+    members = [job for group in groups for job in group.jobs]
+    jobs = begun_settings(base) if base else members or jobs_of(sweep, tasks, folder)
     total = len(jobs) if base is None else sweep.hyperparameters
     with owned(folder, sweep):
         watch = Watch(folder, jobs, total, on_progress)
@@ -125,12 +128,19 @@ def run_sweep(
         missing = total - len(jobs) + len(left)
         with contextlib.suppress(KeyboardInterrupt):
             if missing:
-                settings = None if base is None else Settings(base, watch.rows(), total)
+                if base is not None:
+                    work = Work(missing, searcher=Settings(base, watch.rows(), total))
+                elif groups:
+                    work = Work(segments_of(groups), searcher=Populations(groups, watch.broken))
+                else:
+                    work = Work(1, {"job": tune.grid_search([config_of(job) for job in left])})
                 watch.tell()
                 for task in tasks:
                     task.problem.evaluator.compile()  # once, and not by all workers at the same time
                 with _quiet(), _ray(address, workers), _stoppable():
-                    _tune(sweep, left, settings, missing, workers, watch)
+                    _tune(sweep, work, workers, watch)
+        if groups:
+            write_audit(folder, jobs)
         result = SweepResult(folder, watch.write())
     if len(watch.ended) < missing:
         raise SweepInterrupted(result, total)
@@ -163,19 +173,25 @@ def _require_answer(address: str) -> None:
         raise InputError(f"no Ray cluster answers at {address}: {error}") from None
 
 
-def _tune(
-    sweep: Sweep, left: Sequence[Job], settings: Settings | None, missing: int, workers: int | None, watch: Watch
-) -> None:
-    """Have Tune make runs: those that are left, or as many as are missing of those that a searcher proposes."""
+@dataclass(frozen=True)
+class Work:
+    """What Tune is to make: so many trials of what a searcher proposes, or so many times those of a space."""
+
+    samples: int
+    space: Mapping[str, Any] | None = None
+    searcher: Searcher | None = None
+
+
+def _tune(sweep: Sweep, work: Work, workers: int | None, watch: Watch) -> None:
+    """Have Tune make runs."""
     scratch = watch.folder / SCRATCH
-    space = {"job": tune.grid_search([config_of(job) for job in left])} if settings is None else None
     tuner = tune.Tuner(
         tune.with_resources(run_trial, {"cpu": 1}),
-        param_space=space,
+        param_space=work.space,
         tune_config=tune.TuneConfig(
             scheduler=_asha(sweep.budget) if sweep.scheduler == ASHA else None,
-            search_alg=settings,
-            num_samples=1 if settings is None else missing,
+            search_alg=work.searcher,
+            num_samples=work.samples,
             max_concurrent_trials=workers,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),

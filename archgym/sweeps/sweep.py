@@ -6,7 +6,7 @@ makes what is missing, and summary.parquet (summary.py) lists what came of it.
 
 Two kinds of sweeps do not name all their searches beforehand: with `searcher: optuna` the settings of an agent are
 proposed one after the other by what the runs before have reached, and with `scheduler: asha` the runs that are behind
-at a share of their budget are stopped there.
+at a share of their budget are stopped there. With `scheduler: pbt` the runs are members of populations (population.py).
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from archgym.problem import Problem
 from archgym.search.compare import Job, budget_of, contestants, file_name, listed
 from archgym.search.places import default_storage, place_of, recorded
 from archgym.search.request import new_request
+from archgym.sweeps.pbt import Rules
 
-NONE, ASHA, OPTUNA = "none", "asha", "optuna"
+NONE, ASHA, PBT, OPTUNA = "none", "asha", "pbt", "optuna"
 LONGEST = 80  # characters of environment and workload in the name of a run
 
 
@@ -117,6 +118,15 @@ def _one_of(*names: str) -> Callable[[Any, str], str]:
     return check
 
 
+def _scheduler(value: Any, what: str) -> str:
+    """A scheduler; `pbt` may have options: pbt?population=4."""
+    name, mark, query = (value if isinstance(value, str) else "").partition("?")
+    if name == PBT and mark:
+        Rules.of(query)
+        return str(value)
+    return _one_of(NONE, ASHA, PBT)(value, what)
+
+
 def _of(check: Callable[[Any, str], Any], default: Any) -> Any:
     return field(default=default, metadata={"check": check})
 
@@ -135,7 +145,8 @@ class Sweep:
             a searcher, the settings that it proposes.
         objective, constraints, choices, reward, quality, cost_model: as archgym.search.
         scheduler: `asha` stops runs that are behind (Li et al., "A system for massively parallel hyperparameter
-            tuning", MLSys 2020).
+            tuning", MLSys 2020). `pbt` trains a population of every agent, from every seed (pbt.py); with options of
+            pbt.Rules: `pbt?population=4&interval=200`.
         searcher: `optuna` proposes settings of one agent by the tree-structured Parzen estimator.
         storage: where the runs are mirrored to, see archgym.search.places; $ARCHGYM_STORAGE or journal where empty.
         retries: times that a run whose process died or failed is taken up again.
@@ -153,10 +164,16 @@ class Sweep:
     reward: str = _of(_text, "log")
     quality: Mapping[str, Any] = field(default_factory=dict, metadata={"check": mapping_of})
     cost_model: str = _of(_text, ANALYTICAL)
-    scheduler: str = _of(_one_of(NONE, ASHA), NONE)
+    scheduler: str = _of(_scheduler, NONE)
     searcher: str = _of(_one_of(NONE, OPTUNA), NONE)
     storage: str = _of(_text, "")
     retries: int = _of(_whole(0), 1)
+
+    @property
+    def rules(self) -> Rules | None:
+        """How populations are trained; None where there are none."""
+        name, _, query = self.scheduler.partition("?")
+        return Rules.of(query) if name == PBT else None
 
     @classmethod
     def of(cls, values: Mapping[str, Any], source: str = "") -> Sweep:
@@ -273,10 +290,10 @@ def _storage(sweep: Sweep, folder: Path) -> str:
 
 def _require_one(sweep: Sweep, tasks: Sequence[Task]) -> None:
     """Refuse to rank runs by numbers that do not compare."""
-    for name in (sweep.scheduler, sweep.searcher):
+    for name in (sweep.scheduler.partition("?")[0], sweep.searcher):
         if name == NONE:
             continue
-        if len(tasks) > 1:
+        if len(tasks) > 1 and name != PBT:  # a population has one of its own
             raise InputError(f"{name} ranks runs by their objective: it needs one environment and one workload")
         if len(tasks[0].problem.objective) > 1:
             raise InputError(f"{name} ranks runs by their objective: it needs a single one")

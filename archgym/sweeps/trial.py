@@ -28,6 +28,7 @@ HANDOVER_S = 30.0  # for the process of a killed sweep to let go of its run
 HOPELESS = (InputError, MissingExtraError, RunError)  # trying again does not help
 
 EVALUATED, BEST, ERROR = "evaluated", "best", "error"  # what is reported
+UNTIL = "until"  # of the configuration of a trial: designs after which a member of a population pauses
 
 
 def config_of(job: Job) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def run_trial(config: dict[str, Any]) -> None:
     job = job_of_config(asked)
     try:
         _settle(asked)
-        tune.report(_made(job))
+        tune.report(_made(job, asked.get(UNTIL)))
     except Interrupted:  # by the scheduler; all is saved
         sys.exit(0)
     except HOPELESS as error:
@@ -73,15 +74,15 @@ def _settle(asked: dict[str, Any]) -> None:
         raise RunError(f"node {socket.gethostname()} does not see {folder / SWEEP}: put the sweep on a shared folder")
 
 
-def _made(job: Job) -> dict[str, Any]:
-    """The outcome of a run, made, continued or kept."""
+def _made(job: Job, until: int | None) -> dict[str, Any]:
+    """The outcome of a run, made, continued or kept; so far, of one that pauses."""
     from archgym import api
 
     if not (job.path / CONFIG).exists():
         result = api.search(**job.arguments, out=job.path, on_progress=_Reports()).as_dict()
     else:
         _await_owner(job.path)
-        again = {"threads": 1, "storage": job.arguments["storage"]}
+        again = {"threads": 1, "storage": job.arguments["storage"], "until": until}
         result = load_run(job.path).result or resume_search(job.path, _Reports(), **again).as_dict()
     best = result["objectives"][0] if result["objectives"] else float("inf")
     return {EVALUATED: result["evaluated"], BEST: best}

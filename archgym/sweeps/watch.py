@@ -14,7 +14,7 @@ from ray import cloudpickle, tune
 
 from archgym.search.compare import Job
 from archgym.sweeps.summary import Row, is_finished, is_stopped, mark_stopped, rows_of, write_summary
-from archgym.sweeps.trial import BEST, ERROR, EVALUATED, job_of_config, reason
+from archgym.sweeps.trial import BEST, ERROR, EVALUATED, UNTIL, job_of_config, reason
 
 PROGRESS_S = 0.25  # between calls of on_progress
 
@@ -90,6 +90,11 @@ class Watch(tune.Callback):  # type: ignore[misc]  # Ray is not typed
             counts = (self.total, len(self.finished), len(self.stopped), len(self.errors))
             self.on_progress(SweepProgress(*counts, tuple(self.running.values()), self.told - self.began))
 
+    def broken(self, job: Job, why: str) -> None:
+        """A run is not made any further, since others failed."""
+        if job.path.name not in self.finished:
+            self.errors.setdefault(self._end(job), why)
+
     # -- called by Tune
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -101,7 +106,8 @@ class Watch(tune.Callback):  # type: ignore[misc]  # Ray is not typed
         """A run begins, or is tried again."""
         job = self._job(trial)
         if job.path.name not in self.ended:  # Tune may tell of the first trial's start after its end
-            self.running[job.path.name] = Running(job.path.name, 0, job.arguments["budget"], math.inf)
+            name, budget = job.path.name, job.arguments["budget"]
+            self.running.setdefault(name, Running(name, 0, budget, math.inf))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -112,22 +118,22 @@ class Watch(tune.Callback):  # type: ignore[misc]  # Ray is not typed
             self.running[name] = replace(self.running[name], evaluated=result[EVALUATED], best=result[BEST])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A run has spent its budget, cannot be made, or is stopped by the scheduler."""
-        name = self._end(trial)
+        """A run has spent its budget, cannot be made, pauses, or is stopped by the scheduler."""
+        job = self._job(trial)
         if error := trial.last_result.get(ERROR):
-            self.errors[name] = error
-        elif is_finished(self.jobs[name]):
-            self.finished.add(name)
-        else:
-            self.stopped.add(name)
-            mark_stopped(self.jobs[name])
+            self.errors[self._end(job)] = error
+        elif is_finished(job):
+            self.finished.add(self._end(job))
+        elif UNTIL not in trial.config["job"]:
+            self.stopped.add(self._end(job))
+            mark_stopped(job)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A run has failed for good."""
-        self.errors[self._end(trial)] = _reason(trial)
+        self.errors[self._end(self._job(trial))] = _reason(trial)
 
-    def _end(self, trial: Any) -> str:
-        name = self._job(trial).path.name
+    def _end(self, job: Job) -> str:
+        name = job.path.name
         self.running.pop(name, None)
         self.ended.add(name)
         return name
