@@ -41,9 +41,10 @@ def sweep(
     constraint: list[str] = CONSTRAINT,
     choices: list[str] = SET,
     cost_model: str = typer.Option(None, "--cost-model", help=f"What evaluates: {COST_MODELS}."),
-    scheduler: str = typer.Option(None, "--scheduler", help="asha: stop runs that are behind."),
+    scheduler: str = typer.Option(None, "--scheduler", help="asha: stop runs that are behind; pbt: train populations."),
     searcher: str = typer.Option(None, "--searcher", help="optuna: propose settings of one agent."),
     storage: str = STORAGE,
+    model_timeout: float = typer.Option(None, "--model-timeout", hidden=True),
     out: Path = typer.Option(None, "--out", help="Directory of the sweep.  \\[default: a new one in runs/]"),
     resume: Path = typer.Option(None, "--resume", help="Continue the sweep in this directory."),
     address: str = typer.Option(None, "--address", help="Ray cluster: auto, or host:port.  \\[default: this machine]"),
@@ -66,7 +67,7 @@ def sweep(
             "envs": envs, "workloads": workloads, "agents": agents, "seeds": _seeds(seeds), "budget": budget,
             "hyperparameters": hyperparameters, "objective": split(objective), "constraints": list(constraint),
             "choices": choices_of(choices), "cost_model": cost_model, "scheduler": scheduler, "searcher": searcher,
-            "storage": storage,
+            "storage": storage, "model_timeout_s": model_timeout,
         }  # fmt: skip
         flags = {name: value for name, value in given.items() if value not in (None, [], {})}
         asked = Sweep.of(read_sweep(file), str(file)).plain() if file else {}

@@ -13,6 +13,7 @@ from archgym.errors import ArchGymError
 from archgym.problem import pose
 from archgym.reports.absent import Absent
 from archgym.reports.runs import RunData
+from archgym.search.lineage import LINEAGE
 from archgym.search.request import choices
 from archgym.workloads import Workload
 
@@ -23,6 +24,8 @@ _QUALITY |= {"function": "--quality-function"}
 def command_of(run: RunData) -> list[str] | Absent:
     """Words of the command line, without a place for the run."""
     config, request = run.run.config, run.request
+    if LINEAGE in config:
+        return Absent("The run is a member of a population: the sweep that its sweep.json describes makes it again.")
     if config["target"] != 1:
         return Absent(f"The reward's target {config['target']:g} can be set from Python alone: Objective(target=...).")
     try:

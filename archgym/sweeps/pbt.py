@@ -19,6 +19,8 @@ from archgym.agents.base import OneOf, Range
 from archgym.errors import InputError
 from archgym.spec import option_defaults, parse_options
 
+ADJUSTABLE = ("reinforce", "a2c", "ppo", "masked_ppo", "dqn")  # agents of ours with options that may change on the way
+
 
 @dataclass(frozen=True)
 class Rules:

@@ -27,12 +27,12 @@ from archgym.search.files import write_json
 from archgym.search.lineage import LINEAGE, Segment, begin_member, saved_of, take_over
 from archgym.search.request import Request, new_request
 from archgym.search.run import CONFIG, STATE, load_run
-from archgym.sweeps.pbt import Rules, drawn, pairs, perturbed
+from archgym.sweeps.pbt import ADJUSTABLE, Rules, drawn, pairs, perturbed
+from archgym.sweeps.summary import is_finished
 from archgym.sweeps.sweep import OPTUNA, PBT, Sweep, Task, job_of
 from archgym.sweeps.trial import BEST, ERROR, EVALUATED, UNTIL, config_of
 
 AUDIT = "lineage.json"  # in the directory of the sweep: the lineage of every member
-ADJUSTABLE = ("reinforce", "a2c", "ppo", "masked_ppo", "dqn")  # agents of ours with options that may change
 OnBroken = Callable[[Job, str], None]
 
 
@@ -147,13 +147,15 @@ class Population:
         Raises:
             RunError: a run is damaged.
         """
-        done = [_trials(job) for job in self.group.jobs]
-        interval = self.group.rules.interval
+        jobs, interval = self.group.jobs, self.group.rules.interval
+        done = [_trials(job) for job in jobs]
         reached = min(done) // interval * interval
         if 0 < reached < self.group.budget:
             self._exchange(reached)
         self.until = min(reached + interval, self.group.budget)
-        self.waiting = [job for job, trials in zip(self.group.jobs, done, strict=True) if trials < self.until]
+        last = self.until == self.group.budget
+        left = [not is_finished(job) if last else trials < self.until for job, trials in zip(jobs, done, strict=True)]
+        self.waiting = [job for job, is_left in zip(jobs, left, strict=True) if is_left]
 
     def _exchange(self, trial: int) -> None:
         """Have those that are behind after so many designs take over the state of some that are ahead."""

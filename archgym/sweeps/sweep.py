@@ -25,9 +25,11 @@ from archgym.problem import Problem
 from archgym.search.compare import Job, budget_of, contestants, file_name, listed
 from archgym.search.places import default_storage, place_of, recorded
 from archgym.search.request import new_request
+from archgym.simulators.driver import LIMIT
 from archgym.sweeps.pbt import Rules
 
 NONE, ASHA, PBT, OPTUNA = "none", "asha", "pbt", "optuna"
+MODEL_TIMEOUT = "model_timeout_s"  # of a search; not of a sweep
 LONGEST = 80  # characters of environment and workload in the name of a run
 
 
@@ -184,6 +186,8 @@ class Sweep:
         """
         known, place = {each.name: each for each in fields(cls)}, f" in {source}" if source else ""
         for name in values:
+            if name == MODEL_TIMEOUT:
+                raise InputError(_no_time_limit(place))
             if name not in known:
                 raise unknown(f"key{place}", name, known)
         return cls(**{name: known[name].metadata["check"](value, f"{name}{place}") for name, value in values.items()})
@@ -196,6 +200,11 @@ class Sweep:
         """What sweep.json keeps: plain values, and no password."""
         place = place_of(self.storage, Path()) if self.storage else None
         return self.plain() | {"storage": place.spec if place else self.storage}
+
+
+def _no_time_limit(place: str) -> str:
+    why = "a time limit of the cost model works in the main thread alone, where Ray runs no trials"
+    return f"{MODEL_TIMEOUT}{place} is not for sweeps: {why}; programs have ${LIMIT}, single runs archgym search"
 
 
 def _plain(value: Any) -> Any:

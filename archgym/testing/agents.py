@@ -105,6 +105,7 @@ def check_agent(build: Build, improves: bool = True) -> None:
         check_same_trials(build, problem)
     check_seeds_differ(build)
     check_isolation(build)
+    check_adjustable(build)
     if improves:
         check_improves(build)
 
@@ -175,6 +176,26 @@ def check_isolation(build: Build) -> None:
                 untouched = name not in before or same_states(state, before[name])
                 require(untouched, f"the agent changed the global random state of {name}")
     require(_same(*runs), "the agent's trials depend on global random state, not on its seed alone")
+
+
+def check_adjustable(build: Build) -> None:
+    """A state fits the agent with other values of the options that it says may change on the way."""
+    names, ranges = getattr(build, "adjustable", ()), getattr(build, "hyperparameters", {})
+    for name in names:
+        require(name in ranges, f"the adjustable option {name!r} is none of the hyperparameters")
+    if not names:
+        return
+    problem, rng = problems()[0], np.random.default_rng(0)
+    agent = _new(build, problem)
+    play(agent, problem, 2)
+    for _ in SEEDS:
+        options = {name: ranges[name].sample(rng) for name in names}
+        other = build(problem.space, len(problem.objective), 1, **options)
+        try:
+            other.load(_through_file(agent.state()))
+            play(other, problem, 2)
+        except Exception as error:
+            raise AssertionError(f"a state does not fit the agent with {options}: {error}") from error
 
 
 def check_improves(build: Build) -> None:

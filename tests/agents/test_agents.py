@@ -14,6 +14,7 @@ from archgym.envs.systolic import SYSTOLIC
 from archgym.objective import Objective
 from archgym.space import DesignSpace
 from archgym.spec import option_defaults
+from archgym.sweeps.pbt import ADJUSTABLE
 from archgym.testing import agents as testing
 from archgym.workloads import Workload
 
@@ -34,6 +35,7 @@ def test_every_other_agent_has_its_own_conformance_test(name: str) -> None:
     assert "check_agent(" in (Path(__file__).parent / f"test_{module}.py").read_text()
     declared = AGENTS.load(name).hyperparameters
     assert set(declared) <= set(option_defaults(AGENTS.load(name)))
+    assert bool(AGENTS.load(name).adjustable) == (name in ADJUSTABLE)
 
 
 # -- the suite itself finds broken agents

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 import re
 import shutil
@@ -13,14 +14,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import ray
+from ray.tune.search import Searcher
 
 import archgym
 from archgym import api
 from archgym.agents import AGENTS
 from archgym.errors import InputError, RunError, UnknownNameError
+from archgym.search import lineage
+from archgym.search.loop import resume_search
 from archgym.search.run import load_run
 from archgym.sweeps import trial
 from archgym.sweeps.directory import load_sweep
+from archgym.sweeps.population import Populations, groups_of
 from archgym.sweeps.sweep import Sweep, jobs_of, read_sweep, tasks_of
 
 SMALL = {"arrays": [1, 4], "array_rows": [32, 128], "fold_overlap": "overlapped", "dataflow": "ws"}
@@ -30,6 +35,7 @@ FAULTY = """
 import os, time
 from pathlib import Path
 from archgym.agents.random import Random
+from archgym.agents.reinforce import Reinforce
 
 class Fragile(Random):
     "Kills its process once."
@@ -44,6 +50,13 @@ class Hopeless(Random):
     def propose(self, n, rng):
         raise RuntimeError("no designs today")
 
+class Moody(Reinforce):
+    "The second of a population gives up."
+    def propose(self, n, rng):
+        if self.seed == 1 and len(self._memory.rewards) > 40:
+            raise RuntimeError("enough")
+        return super().propose(n, rng)
+
 class Slow(Random):
     "Takes its time, and notes on which node."
     batch = 8
@@ -54,12 +67,14 @@ class Slow(Random):
             Path(__file__).with_name("node-" + ray.get_runtime_context().get_node_id()).touch()
         return super().propose(n, rng)
 """
-POINTS = "[archgym.agents]\nfragile = faulty:Fragile\nhopeless = faulty:Hopeless\nslow = faulty:Slow\n"
+POINTS = (
+    "[archgym.agents]\nfragile = faulty:Fragile\nhopeless = faulty:Hopeless\nslow = faulty:Slow\nmoody = faulty:Moody\n"
+)
 
 
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory):
-    """A package with three agents, installed where this process and those of Ray find it."""
+    """A package with four agents, installed where this process and those of Ray find it."""
     folder = tmp_path_factory.mktemp("plugins")
     about = folder / "faulty-1.0.dist-info"
     about.mkdir()
@@ -188,6 +203,61 @@ def test_optuna_proposes_settings_and_goes_on(tmp_path) -> None:
     assert again["genetic#1"] == before["genetic#1"]
 
 
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def by_hand(what: dict, folder: Path) -> list[Path]:
+    """The runs of populations made one segment after the other, each by a process that knows the directory alone."""
+    sweep = Sweep.of(what)
+    groups = groups_of(sweep, tasks_of(sweep), folder)
+    while (proposed := Populations(groups, lambda job, why: pytest.fail(why)).suggest("trial")) != Searcher.FINISHED:
+        resume_search(proposed["job"]["path"], until=proposed["job"]["until"])
+    return [job.path for group in groups for job in group.jobs]
+
+
+@pytest.mark.usefixtures("_ray")
+def test_members_of_a_population_take_over_from_others(tmp_path, monkeypatch) -> None:
+    what = {"workloads": "resnet18", "agents": ["reinforce", "moody"], "seeds": [0], "budget": 150, "choices": SMALL}
+    what |= {"scheduler": "pbt?population=4&interval=50", "retries": 0, "storage": "none"}
+    result = archgym.sweep(what, tmp_path / "sweep")
+    rows = {row["path"]: row for row in result.summary.to_pylist()}
+    members = [f"systolic-resnet18-pbt_reinforce-s{seed}" for seed in range(4)]
+    assert [rows.pop(name)["evaluated"] for name in members] == [150] * 4  # each its own
+    assert {row["error"] for row in rows.values()} >= {"systolic-resnet18-pbt_moody-s1, of its population, has failed"}
+    assert {row["status"] for row in rows.values()} == {"failed"}
+    assert "RuntimeError: enough" in rows["systolic-resnet18-pbt_moody-s1"]["error"]
+
+    runs = [load_run(result.path / name) for name in members]
+    audit = json.loads((result.path / "lineage.json").read_text())
+    exchanged = [(run, segment) for run in runs for segment in run.config["lineage"][1:]]
+    assert exchanged
+    for run, segment in exchanged:
+        assert segment["trial"] in (50, 100)
+        assert segment["parent_best"] < (segment["best"] or math.inf)
+        assert segment["parent"] in set(members) - {run.path.name}
+    for run in runs:
+        assert audit[run.path.name] == run.config["lineage"]
+        assert run.config["options"] == run.config["lineage"][-1]["options"]
+    with monkeypatch.context() as patch:  # between the state of an agent and config.json
+        patch.setattr(lineage, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            by_hand(what | {"agents": "reinforce"}, tmp_path / "hand")
+    for made, run in zip(by_hand(what | {"agents": "reinforce"}, tmp_path / "hand"), runs, strict=True):
+        assert same(trials_of(made), trials_of(run.path))
+        assert load_run(made).config["lineage"] == run.config["lineage"]
+
+    found = api.compare_runs([run.path for run in runs])
+    assert [standing.contestant for standing in found.standings] == ["pbt:reinforce"]
+    assert archgym.datasets.export([run.path for run in runs], tmp_path / "exported").info["rows"] == 4 * 150
+    found = runs[0].result["objectives"]
+    (runs[0].path / "result.json").unlink()
+    with pytest.raises(RunError, match=r"together with the others of its population.*archgym sweep --resume"):
+        resume_search(runs[0].path)
+    by_hand(what | {"agents": "reinforce"}, result.path)
+    assert load_run(runs[0].path).result["objectives"] == found
+
+
 @pytest.mark.parametrize(
     ("what", "says"),
     [
@@ -210,6 +280,14 @@ def test_optuna_proposes_settings_and_goes_on(tmp_path) -> None:
         ({"scheduler": "ahsa"}, "did you mean 'asha'?"),
         ({"scheduler": "asha", "workloads": "resnet18,alexnet"}, "one environment and one workload"),
         ({"scheduler": "asha", "objective": "latency_s,energy_j"}, "single one"),
+        ({"scheduler": "pbt"}, "such as reinforce, a2c, ppo, masked_ppo or dqn, not 'random'"),
+        ({"scheduler": "pbt?populaton=4"}, "did you mean 'population'?"),
+        ({"scheduler": "pbt?population=1"}, "the population must be at least 2, not 1"),
+        ({"scheduler": "pbt?quantile=0.6"}, "the quantile must be at most 0.5, not 0.6"),
+        ({"scheduler": "pbt", "agents": "reinforce", "budget": 100}, "interval, 100, must be less than the budget"),
+        ({"scheduler": "pbt", "agents": "reinforce", "hyperparameters": 3}, "leave searcher and hyperparameters out"),
+        ({"scheduler": "pbt", "agents": "reinforce", "objective": "latency_s,energy_j"}, "single one"),
+        ({"model_timeout_s": 5}, "in the main thread alone, where Ray runs no trials"),
         ({"searcher": "optuna", "agents": "random,genetic"}, "one agent"),
         ({"searcher": "optuna", "agents": "random", "seeds": 1}, "no hyperparameters"),
         ({"searcher": "optuna", "agents": "genetic", "seeds": 1}, "hyperparameters: 20"),
