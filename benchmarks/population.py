@@ -2,10 +2,9 @@
 
     python benchmarks/population.py [--agent reinforce] [--workload resnet50] [--budget 2000] [--seeds 10] [--json]
 
-Four designs of the same experiment, each of 4 x seeds runs: the agent as it is; the agent as it is and three drawn
-settings (which is how a population begins); and populations of 4 that exchange states every tenth of the budget. Each
-has as many evaluations. What is compared is the answer of a group of four, its best design, and the median of its
-members, as regret over the best of all runs.
+Groups of four runs, one for each seed: the agent as it is; the agent as it is and three drawn settings (which is how a
+population begins); and populations that exchange states every tenth of the budget. All have as many evaluations. What
+is compared is the best design of a group, and the median of all runs, as regret over the best of all.
 """
 
 import argparse
@@ -32,7 +31,7 @@ def values(what: dict, folder: Path, workers: int | None) -> np.ndarray:
 
 
 def shown(regrets: np.ndarray) -> dict[str, float]:
-    """Of groups [seeds, MEMBERS]: median and mean of their best, and the median of their medians."""
+    """Of groups [seeds, MEMBERS]: median and mean of their best, and the median of all runs."""
     best = regrets.min(axis=1)
     return {
         "best_median": float(np.median(best)),
@@ -61,14 +60,9 @@ def main() -> None:
         found = {name: values(shared | own, Path(folder, name), asked.workers) for name, own in sweeps.items()}
     truth = min(float(best.min()) for best in found.values())
     regrets = {name: best / truth - 1 for name, best in found.items()}
-    wins = {
-        name: [
-            int((regrets["population"].min(1) < own.min(1)).sum()),
-            int((regrets["population"].min(1) > own.min(1)).sum()),
-        ]
-        for name, own in regrets.items()
-        if name != "population"
-    }
+    ours = regrets["population"].min(axis=1)
+    others = {name: own.min(axis=1) for name, own in regrets.items() if name != "population"}
+    wins = {name: [int((ours < own).sum()), int((ours > own).sum())] for name, own in others.items()}
     table = {name: shown(own) for name, own in regrets.items()}
     if asked.json:
         print(json.dumps({**vars(asked), "regret": table, "population_wins_losses": wins}, indent=2))

@@ -66,8 +66,8 @@ class OneOf:
         return self.values[int(rng.integers(len(self.values)))]
 
     def perturb(self, value: int | float | str, rng: np.random.Generator) -> int | float | str:
-        """The value before or after another; now and then any."""
-        if rng.random() < RESAMPLED:
+        """The value before or after another; now and then, and in place of one that is none of them, any."""
+        if rng.random() < RESAMPLED or value not in self.values:
             return self.sample(rng)
         place = self.values.index(value) + int(rng.choice((-1, 1)))
         return self.values[min(max(place, 0), len(self.values) - 1)]

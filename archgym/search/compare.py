@@ -23,13 +23,12 @@ from archgym.envs.evaluator import ANALYTICAL, default_threads
 from archgym.errors import ArchGymError, InputError, MissingExtraError, RunError
 from archgym.objective import FloatArray
 from archgym.search import curves, statistics
-from archgym.search.lineage import POPULATION
+from archgym.search.lineage import contestant_name
 from archgym.search.optimum import known_optimum
 from archgym.search.request import Request, request_of
 from archgym.search.run import CONFIG, NUMBERS, Run, load_run
 from archgym.search.statistics import Interval
 from archgym.search.workers import Workers
-from archgym.spec import option_defaults, spell_options
 
 BASELINE = "random"  # what probabilities of improvement are over
 WORST_REGRET = 1e3  # stands for "no valid design yet", so that means exist
@@ -180,10 +179,8 @@ def found_runs(paths: Sequence[Path]) -> list[tuple[str, Path]]:
 def contestant_of(path: Path) -> str:
     """The agent of a run with its options; its population, or a sampled setting where the directory is named so."""
     config = load_run(path).config
-    if found := re.search(rf"(?:^|-)({re.escape(config['agent'])}#\d+)-s\d+$", path.name):
-        return found[1]
-    spec = config["agent"] + spell_options(config["options"], option_defaults(AGENTS.load(config["agent"])))
-    return str(config.get(POPULATION, spec))
+    sampled = re.search(rf"(?:^|-)({re.escape(config['agent'])}#\d+)-s\d+$", path.name)
+    return sampled[1] if sampled else contestant_name(config)
 
 
 def contestants(agents: Sequence[str], samples: int, seed: int = 0) -> dict[str, str]:

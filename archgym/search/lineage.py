@@ -20,12 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from archgym.agents import AGENTS
 from archgym.errors import RunError
 from archgym.search.files import write_json
 from archgym.search.places import NONE, place_of
 from archgym.search.request import Request
 from archgym.search.run import CONFIG, STATE, Run, RunDirectory, Saved, load_run, own
-from archgym.spec import OptionValue
+from archgym.spec import OptionValue, option_defaults, spell_options
 
 LINEAGE, POPULATION = "lineage", "population"  # in config.json
 
@@ -91,6 +92,14 @@ def require_alone(run: Run) -> None:
     if LINEAGE in run.config and run.result is None:
         hint = f"continue them with archgym sweep --resume {run.path.parent}"
         raise RunError(f"{run.path} is trained together with the others of its population: {hint}")
+
+
+def contestant_name(config: Mapping[str, Any]) -> str:
+    """What a run is compared as: its agent with its options, or its population."""
+    if POPULATION in config:
+        return str(config[POPULATION])
+    agent = str(config["agent"])
+    return agent + spell_options(config["options"], option_defaults(AGENTS.load(agent)))
 
 
 def first_options(config: Mapping[str, Any]) -> Mapping[str, OptionValue]:

@@ -27,6 +27,7 @@ HERE = ("random", "genetic", "tpe", "ppo")  # the others have a file of their ow
 @pytest.mark.parametrize("name", HERE)
 def test_conformance(name: str) -> None:
     testing.check_agent(AGENTS.load(name), improves=name != "random")
+    assert bool(AGENTS.load(name).adjustable) == (name in ADJUSTABLE)
 
 
 @pytest.mark.parametrize("name", [name for name in AGENTS if name not in HERE])
