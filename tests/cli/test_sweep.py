@@ -28,6 +28,7 @@ ARCHGYM = str(Path(sys.executable).with_name("archgym"))
         ("--agents random,genetc", "did you mean 'genetic'?"),
         ("--seeds few", "--seeds"),
         ("--scheduler ahsa", "did you mean 'asha'?"),
+        ("--model-timeout 5", "where Ray runs no trials"),
         ("--resume nowhere", "nowhere is no sweep"),
         ("--resume nowhere --budget 5", "leave out --budget"),
         ("sweep.yaml --resume nowhere", "leave out the file"),

@@ -1,6 +1,9 @@
 """The command of a report makes the same run again."""
 
+import json
 import shlex
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +59,6 @@ def test_what_no_command_can_say(tmp_path, task) -> None:
     found = task(path).command
     assert isinstance(found, Absent)
     assert "from Python alone" in found.why
+    member = Path(shutil.copytree(path, tmp_path / "member"))
+    (member / "config.json").write_text(json.dumps(load_run(path).config | {"lineage": []}))
+    assert "member of a population" in task(member).command.why

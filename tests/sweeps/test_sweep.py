@@ -53,7 +53,7 @@ class Hopeless(Random):
 class Moody(Reinforce):
     "The second of a population gives up."
     def propose(self, n, rng):
-        if self.seed == 1 and len(self._memory.rewards) > 40:
+        if self.seed == 1:
             raise RuntimeError("enough")
         return super().propose(n, rng)
 
@@ -218,12 +218,12 @@ def by_hand(what: dict, folder: Path) -> list[Path]:
 
 @pytest.mark.usefixtures("_ray")
 def test_members_of_a_population_take_over_from_others(tmp_path, monkeypatch) -> None:
-    what = {"workloads": "resnet18", "agents": ["reinforce", "moody"], "seeds": [0], "budget": 150, "choices": SMALL}
+    what = {"workloads": "resnet18", "agents": ["reinforce", "moody"], "seeds": [0], "budget": 100, "choices": SMALL}
     what |= {"scheduler": "pbt?population=4&interval=50", "retries": 0, "storage": "none"}
     result = archgym.sweep(what, tmp_path / "sweep")
     rows = {row["path"]: row for row in result.summary.to_pylist()}
     members = [f"systolic-resnet18-pbt_reinforce-s{seed}" for seed in range(4)]
-    assert [rows.pop(name)["evaluated"] for name in members] == [150] * 4  # each its own
+    assert [rows.pop(name)["evaluated"] for name in members] == [100] * 4  # each its own
     assert {row["error"] for row in rows.values()} >= {"systolic-resnet18-pbt_moody-s1, of its population, has failed"}
     assert {row["status"] for row in rows.values()} == {"failed"}
     assert "RuntimeError: enough" in rows["systolic-resnet18-pbt_moody-s1"]["error"]
@@ -233,7 +233,7 @@ def test_members_of_a_population_take_over_from_others(tmp_path, monkeypatch) ->
     exchanged = [(run, segment) for run in runs for segment in run.config["lineage"][1:]]
     assert exchanged
     for run, segment in exchanged:
-        assert segment["trial"] in (50, 100)
+        assert segment["trial"] == 50
         assert segment["parent_best"] < (segment["best"] or math.inf)
         assert segment["parent"] in set(members) - {run.path.name}
     for run in runs:
@@ -249,7 +249,8 @@ def test_members_of_a_population_take_over_from_others(tmp_path, monkeypatch) ->
 
     found = api.compare_runs([run.path for run in runs])
     assert [standing.contestant for standing in found.standings] == ["pbt:reinforce"]
-    assert archgym.datasets.export([run.path for run in runs], tmp_path / "exported").info["rows"] == 4 * 150
+    made = archgym.datasets.export([run.path for run in runs], tmp_path / "exported").info
+    assert (made["rows"], made["sources"][0]["agent"]) == (4 * 100, "pbt:reinforce")
     found = runs[0].result["objectives"]
     (runs[0].path / "result.json").unlink()
     with pytest.raises(RunError, match=r"together with the others of its population.*archgym sweep --resume"):
