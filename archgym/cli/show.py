@@ -153,9 +153,9 @@ class _Lines(logging.Handler):
         err.print(f"archgym: {record.getMessage()}", soft_wrap=True, markup=False)
 
 
-def log_to_stderr() -> None:
-    """Show what the library logs: the first compilation, what keeps a run from being mirrored."""
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Show what the library logs from a level: the first compilation, what keeps a run from being mirrored."""
     handler = _Lines()
     logger = logging.getLogger("archgym")
     logger.handlers = [handler]  # not one more with every command of a process
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
