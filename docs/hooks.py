@@ -22,6 +22,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from archgym.agents import AGENTS
+from archgym.registry import Entry
+
 ROOT = Path(__file__).parent.parent
 ARCHGYM = str(Path(sys.executable).with_name("archgym"))
 # Pages are read on GitHub too, so they name files of the repository by relative paths, which the site does not have.
@@ -63,6 +66,30 @@ def validation_table(name: str) -> str:
     if done.returncode not in (0, 1) or not done.stdout.startswith("| group"):
         raise RuntimeError(f"archgym validate {name}: {done.stderr}")
     return re.sub(r"[*_]", r"\\\g<0>", done.stdout)
+
+
+def every_agent_page() -> str:
+    """Every registered agent: what its module and its class say of it."""
+    return EVERY_AGENT_INTRODUCTION + "\n".join(
+        agent_section(name, entry) for name, entry in AGENTS.entries.items() if entry.target.startswith("archgym.")
+    )
+
+
+EVERY_AGENT_INTRODUCTION = """# Every agent
+
+Made from the agents' own files when this site was built: how each works, its sources, and its options with their
+defaults (`--agent genetic?population=64`). Which one to take, and how good they are: [Agents](agents.md).
+
+"""
+
+
+def agent_section(name: str, entry: Entry) -> str:
+    """How an agent works, by its file."""
+    module, _, attribute = entry.target.partition(":")
+    document = ast.get_docstring(ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())) or ""
+    extra = f" (`archgym[{entry.extra}]`)" if entry.extra else ""
+    options = "    options:\n      heading_level: 3\n      members: false\n      show_root_toc_entry: false\n"
+    return f"## {name}\n\n*{entry.summary}*{extra}\n\n{document}\n\n::: {module}.{attribute}\n{options}"
 
 
 def benchmarks_page() -> str:
@@ -203,7 +230,11 @@ def linked_files(pages: Iterable[File]) -> set[str]:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made."""
-    made = {"validation.md": validation_page(), "benchmarks.md": benchmarks_page()}
+    made = {
+        "validation.md": validation_page(),
+        "benchmarks.md": benchmarks_page(),
+        "every-agent.md": every_agent_page(),
+    }
     made |= {uri: root_page(path) for path, uri in PAGES.items()}
     for uri, text in made.items():
         files.append(File.generated(config, uri, content=text))
