@@ -14,7 +14,7 @@ from archgym.cli.search import JSON, SILENT, STORAGE
 @app.command(rich_help_panel="Find designs")
 def dashboard(
     where: str = typer.Argument(
-        "runs", help="Run directory, directory of runs, journal, or database URL.", metavar="[PATH|URL]"
+        "runs", help="Run directory, directory of runs, journal, or database URL.", metavar="PATH|URL"
     ),
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on; 0.0.0.0 for other machines, too."),
     port: int = typer.Option(8080, "--port", "-p", help="Port to listen on; 0 for any free one."),
@@ -40,7 +40,7 @@ def dashboard(
 
 @app.command(rich_help_panel="Find designs")
 def mirror(
-    runs: list[Path] = typer.Argument(..., help="Run directories, or directories of them.", metavar="RUN..."),
+    runs: list[Path] = typer.Argument(..., help="Run directories, or directories of them.", metavar="RUN"),
     storage: str = STORAGE,
     json: bool = JSON,
     quiet: bool = SILENT,

@@ -15,7 +15,7 @@ KINDS = "".join(f"\n\n{name}: {entry.summary}" for name, entry in FIGURES.entrie
 
 @app.command(rich_help_panel="Look at designs")
 def report(
-    runs: list[Path] = typer.Argument(..., help="Run directories, or directories of them.", metavar="RUN..."),
+    runs: list[Path] = typer.Argument(..., help="Run directories, or directories of them.", metavar="RUN"),
     html: Path = typer.Option(None, "--html", help="Page to write.  \\[default: report.html in the (first) directory]"),
     json: bool = typer.Option(False, "--json", help="Print the report's data as JSON; a page only with --html."),
     quiet: bool = SILENT,
