@@ -182,6 +182,26 @@ def surrogate_cells(score: dict[str, Any]) -> list[str]:
     return [network, score["metric"], *values]
 
 
+def kills_table(record: dict[str, Any]) -> str:
+    """What searches that were killed kept, agent by agent."""
+    outcome = f"{record['lost']} trials lost, {record['resumed_to_other_trials']} searches resumed to other trials"
+    columns = "The columns are those of [`Kills`](api/testing.md#archgym.testing.kills.Kills)."
+    return f"{outcome} ({record['machine']}, {record['date']}). {columns}\n\n" + rows_table(record["agents"])
+
+
+def mirror_table(record: dict[str, Any]) -> str:
+    """Searches with and without a mirror, and what a trial takes by itself."""
+    costs = ", ".join(f"{found:.3g} ms in {name}" for name, found in record["ms_per_trial"].items())
+    searches = [{"agent": name} | found for name, found in record["searches"].items()]
+    return f"A trial by itself takes {costs}.\n\n" + rows_table(searches)
+
+
+def rows_table(rows: list[dict[str, Any]]) -> str:
+    """Rows of the same names as they are, numbers with three digits."""
+    body = [[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
+    return markdown_table([name.replace("_", " ") for name in rows[0]], body)
+
+
 def as_it_is(record: Any) -> str:
     """A record for which there is no table."""
     return f"```json\n{json.dumps(record, indent=1)}\n```"
@@ -191,6 +211,8 @@ TABLES = {
     "agents": agents_table,
     "gnn": gnn_table,
     "hls4ml_surrogates": hls4ml_table,
+    "kills": kills_table,
+    "mirror": mirror_table,
     "surrogates": surrogates_table,
 }
 
