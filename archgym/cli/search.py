@@ -43,6 +43,7 @@ STORAGE = typer.Option(
 )
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
+SILENT = typer.Option(False, "--quiet", "-q", help="Print nothing.")
 
 
 @app.command(rich_help_panel="Find designs")
