@@ -27,7 +27,7 @@ format: setup
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# The core, without extras, on other Pythons: make pythons PYTHONS="python3.12 ...".
+# The core, without extras, on the other Pythons that pyproject.toml declares, or those that PYTHONS names.
 PYTHONS ?= python3.12 python3.13
 CORE := tests/test_space.py tests/test_objective.py tests/test_registry.py \
 	tests/envs/test_base.py tests/envs/test_evaluator.py tests/search/test_loop.py tests/workloads/test_spec.py

@@ -7,8 +7,9 @@ index into the reasons of the environment; 0 = feasible). All metrics of an infe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,3 +53,36 @@ def quantity(value: float, unit: str) -> str:
         return f"{value:,.4g} {unit}".strip()
     power = min(max(3 * math.floor(math.log10(abs(value)) / 3), min(_PREFIXES)), max(_PREFIXES))
     return f"{value / 10.0**power:.4g} {_PREFIXES[power]}{unit}"
+
+
+class OperatorTable(NamedTuple):
+    """Operators for people: texts by column; `numbers` are the columns that are aligned to the right."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    numbers: range
+
+
+def operator_table(operators: Sequence[Mapping[str, Any]], at_most: int | None = None) -> OperatorTable:
+    """The slowest operators first, with their share of all time and their bottleneck.
+
+    Args:
+        operators: rows of a breakdown, at least one; `dram_bytes` where the environment counts it.
+        at_most: rows of the table.
+    """
+    total = sum(row["latency_s"] for row in operators)
+    ordered = sorted(operators, key=lambda row: -row["latency_s"])[:at_most]
+    traffic = ["dram_bytes"] if "dram_bytes" in operators[0] else []
+    rows = [
+        (
+            row["operator"],
+            quantity(row["latency_s"], "s"),
+            f"{100 * row['latency_s'] / total:.1f} %",
+            f"{row['macs'] / 1e6:,.1f}",
+            *(quantity(row[name], "B") for name in traffic),
+            row["bottleneck"],
+        )
+        for row in ordered
+    ]
+    columns = ("operator", "latency", "share", "MMACs", *("DRAM" for _ in traffic), "bottleneck")
+    return OperatorTable(columns, rows, range(1, len(columns) - 1))

@@ -22,6 +22,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from archgym.agents import AGENTS
+from archgym.registry import Entry
+
 ROOT = Path(__file__).parent.parent
 ARCHGYM = str(Path(sys.executable).with_name("archgym"))
 # Pages are read on GitHub too, so they name files of the repository by relative paths, which the site does not have.
@@ -63,6 +66,30 @@ def validation_table(name: str) -> str:
     if done.returncode not in (0, 1) or not done.stdout.startswith("| group"):
         raise RuntimeError(f"archgym validate {name}: {done.stderr}")
     return re.sub(r"[*_]", r"\\\g<0>", done.stdout)
+
+
+def every_agent_page() -> str:
+    """Every registered agent: what its module and its class say of it."""
+    return EVERY_AGENT_INTRODUCTION + "\n".join(
+        agent_section(name, entry) for name, entry in AGENTS.entries.items() if entry.target.startswith("archgym.")
+    )
+
+
+EVERY_AGENT_INTRODUCTION = """# Every agent
+
+Made from the agents' own files when this site was built: how each works, its sources, and its options with their
+defaults (`--agent genetic?population=64`). Which one to take, and how good they are: [Agents](agents.md).
+
+"""
+
+
+def agent_section(name: str, entry: Entry) -> str:
+    """How an agent works, by its file."""
+    module, _, attribute = entry.target.partition(":")
+    document = ast.get_docstring(ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())) or ""
+    extra = f" (`archgym[{entry.extra}]`)" if entry.extra else ""
+    options = "    options:\n      heading_level: 3\n      members: false\n      show_root_toc_entry: false\n"
+    return f"## {name}\n\n*{entry.summary}*{extra}\n\n{document}\n\n::: {module}.{attribute}\n{options}"
 
 
 def benchmarks_page() -> str:
@@ -155,6 +182,26 @@ def surrogate_cells(score: dict[str, Any]) -> list[str]:
     return [network, score["metric"], *values]
 
 
+def kills_table(record: dict[str, Any]) -> str:
+    """What searches that were killed kept, agent by agent."""
+    outcome = f"{record['lost']} trials lost, {record['resumed_to_other_trials']} searches resumed to other trials"
+    columns = "The columns are those of [`Kills`](api/testing.md#archgym.testing.kills.Kills)."
+    return f"{outcome} ({record['machine']}, {record['date']}). {columns}\n\n" + rows_table(record["agents"])
+
+
+def mirror_table(record: dict[str, Any]) -> str:
+    """Searches with and without a mirror, and what a trial takes by itself."""
+    costs = ", ".join(f"{found:.3g} ms in {name}" for name, found in record["ms_per_trial"].items())
+    searches = [{"agent": name} | found for name, found in record["searches"].items()]
+    return f"A trial by itself takes {costs}.\n\n" + rows_table(searches)
+
+
+def rows_table(rows: list[dict[str, Any]]) -> str:
+    """Rows of the same names as they are, numbers with three digits."""
+    body = [[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
+    return markdown_table([name.replace("_", " ") for name in rows[0]], body)
+
+
 def as_it_is(record: Any) -> str:
     """A record for which there is no table."""
     return f"```json\n{json.dumps(record, indent=1)}\n```"
@@ -164,6 +211,8 @@ TABLES = {
     "agents": agents_table,
     "gnn": gnn_table,
     "hls4ml_surrogates": hls4ml_table,
+    "kills": kills_table,
+    "mirror": mirror_table,
     "surrogates": surrogates_table,
 }
 
@@ -203,7 +252,11 @@ def linked_files(pages: Iterable[File]) -> set[str]:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made."""
-    made = {"validation.md": validation_page(), "benchmarks.md": benchmarks_page()}
+    made = {
+        "validation.md": validation_page(),
+        "benchmarks.md": benchmarks_page(),
+        "every-agent.md": every_agent_page(),
+    }
     made |= {uri: root_page(path) for path, uri in PAGES.items()}
     for uri, text in made.items():
         files.append(File.generated(config, uri, content=text))

@@ -328,23 +328,6 @@ def test_runs_of_two_cost_models_are_exported_apart(place):
 # -- the command line
 
 
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """A command in this process: (exit code, stdout, stderr)."""
-    from archgym.cli import main
-
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["archgym", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        return stop.value.code or 0, printed.out, printed.err
-
-    return call
-
-
 def test_commands_take_a_cost_model(run, place):
     options = ["--workload", WORKLOAD, "--cost-model", "times:two"]
     sets = [part for name, value in SMALL.items() for part in ("--set", f"{name}={spelled(value)}")]

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel="Find designs")
 def compare(
-    runs: list[Path] = typer.Argument(
-        None, help="Run directories to compare, or directories of them.", metavar="[RUN]..."
-    ),
+    runs: list[Path] = typer.Argument(None, help="Run directories to compare, or directories of them.", metavar="RUN"),
     env: str = ENV,
     workload: str = WORKLOAD,
     agents: str = typer.Option("all", "--agents", "-a", help="Agents with options, by commas, or all."),

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from archgym.cli import app, complete
-from archgym.cli.search import JSON
+from archgym.cli.search import JSON, SILENT
 from archgym.reports.figures import FIGURES
 
 KINDS = "".join(f"\n\n{name}: {entry.summary}" for name, entry in FIGURES.entries.items())
@@ -15,10 +15,10 @@ KINDS = "".join(f"\n\n{name}: {entry.summary}" for name, entry in FIGURES.entrie
 
 @app.command(rich_help_panel="Look at designs")
 def report(
-    runs: list[Path] = typer.Argument(..., help="Run directories, or directories of them.", metavar="RUN..."),
+    runs: list[Path] = typer.Argument(..., help="Run directories, or directories of them.", metavar="RUN"),
     html: Path = typer.Option(None, "--html", help="Page to write.  \\[default: report.html in the (first) directory]"),
     json: bool = typer.Option(False, "--json", help="Print the report's data as JSON; a page only with --html."),
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="Print nothing."),
+    quiet: bool = SILENT,
 ) -> None:
     """Write one page on a search or several: designs, convergence, front, bottlenecks, how to make it again."""
     from archgym import api
@@ -40,7 +40,7 @@ def plot(
     kind: str = typer.Argument(..., help="Figure to draw, see below.", autocompletion=complete.figures),
     out: Path = typer.Option(None, "--out", "-o", help="File: .html, .png, .svg or .pdf.  \\[default: KIND.png]"),
     json: bool = JSON,
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="Print nothing."),
+    quiet: bool = SILENT,
 ) -> None:
     """Draw one figure of a report as a page or a picture."""
     from archgym import api

@@ -43,6 +43,7 @@ STORAGE = typer.Option(
 )
 JSON = typer.Option(False, "--json", help="Print JSON instead of tables.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress bar.")
+SILENT = typer.Option(False, "--quiet", "-q", help="Print nothing.")
 
 
 @app.command(rich_help_panel="Find designs")
@@ -77,8 +78,7 @@ def search(
     from archgym.cli import show
     from archgym.search import Interrupted, new_run_path, resume_search
 
-    show.log_to_stderr()
-    logging.getLogger("archgym.search.storage").setLevel(logging.WARNING if quiet or json else logging.NOTSET)
+    show.log_to_stderr(logging.WARNING if quiet or json else logging.INFO)
     try:
         with show.progress("searching", quiet or json) as on_progress:
             if resume is not None:

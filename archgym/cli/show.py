@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from archgym.metrics import operator_table
 from archgym.metrics import quantity as quantity
 
 if TYPE_CHECKING:
@@ -87,23 +88,9 @@ def operators_table(rows: Sequence[Mapping[str, Any]], what: str, at_most: int |
     """The operators of a workload by latency, with their bottleneck; the first `at_most`."""
     if not rows:
         return
-    total = sum(row["latency_s"] for row in rows)
-    listed = sorted(rows, key=lambda row: -row["latency_s"])[:at_most]
-    traffic = ["dram_bytes"] if "dram_bytes" in rows[0] else []
-    cells = [
-        (
-            row["operator"],
-            quantity(row["latency_s"], "s"),
-            f"{100 * row['latency_s'] / total:.1f} %",
-            f"{row['macs'] / 1e6:,.1f}",
-            *(quantity(row[name], "B") for name in traffic),
-            row["bottleneck"],
-        )
-        for row in listed
-    ]
-    columns = ("operator", "latency", "share", "MMACs", *("DRAM" for _ in traffic), "bottleneck")
-    title = f"{what} ({len(listed)} of {len(rows)} by latency)" if len(listed) < len(rows) else what
-    table(title, columns, cells, right=range(1, len(columns) - 1))
+    columns, cells, numbers = operator_table(rows, at_most)
+    title = f"{what} ({len(cells)} of {len(rows)} by latency)" if len(cells) < len(rows) else what
+    table(title, columns, cells, right=numbers)
 
 
 @contextlib.contextmanager
@@ -153,9 +140,9 @@ class _Lines(logging.Handler):
         err.print(f"archgym: {record.getMessage()}", soft_wrap=True, markup=False)
 
 
-def log_to_stderr() -> None:
-    """Show what the library logs: the first compilation, what keeps a run from being mirrored."""
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Show what the library logs from a level: the first compilation, what keeps a run from being mirrored."""
     handler = _Lines()
     logger = logging.getLogger("archgym")
     logger.handlers = [handler]  # not one more with every command of a process
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from archgym.cli import app
-from archgym.cli.search import JSON
+from archgym.cli.search import JSON, SILENT
 
 if TYPE_CHECKING:
     from archgym.simulators.verify import Verification
@@ -36,15 +36,18 @@ def simulators(ctx: typer.Context, json: bool = JSON) -> None:
 
 
 @simulators_app.command()
-def install(name: str = typer.Argument(..., help="scalesim.")) -> None:
+def install(name: str = typer.Argument(..., help="scalesim."), json: bool = JSON, quiet: bool = SILENT) -> None:
     """Install a simulator into an environment of its own, under the cache directory."""
     from archgym.cli import show
     from archgym.simulators.installing import install as install_tool
     from archgym.simulators.installing import python_of
 
     show.log_to_stderr()
-    version = install_tool(name)
-    show.out.print(f"{name} {version} in {python_of(name).parent.parent}", soft_wrap=True)
+    version, place = install_tool(name), python_of(name).parent.parent
+    if json:
+        show.json_out({"name": name, "version": version, "place": str(place)})
+    elif not quiet:
+        show.out.print(f"{name} {version} in {place}", soft_wrap=True)
 
 
 @app.command(rich_help_panel="Look at designs")

@@ -30,7 +30,7 @@ WITH_RESUME = {"resume", "address", "workers", "json", "quiet"}
 @app.command(rich_help_panel="Find designs")
 def sweep(
     ctx: typer.Context,
-    file: Path = typer.Argument(None, help="YAML file of the sweep; options go before it.", metavar="[FILE]"),
+    file: Path = typer.Argument(None, help="YAML file of the sweep; options go before it.", metavar="FILE"),
     envs: str = typer.Option(None, "--envs", "-e", help="Environments, by commas.  \\[default: systolic]"),
     workloads: str = typer.Option(None, "--workloads", "-w", help="Workloads, by commas."),
     agents: str = typer.Option(None, "--agents", "-a", help="Agents with options, by commas, or all."),

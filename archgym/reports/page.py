@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import archgym
 from archgym.errors import missing_extra
-from archgym.metrics import quantity
+from archgym.metrics import operator_table, quantity
 from archgym.plotting import DARK, LIGHT, write_text
 from archgym.reports.absent import Absent
 from archgym.reports.cloud import axes_of
@@ -215,22 +215,7 @@ def _operators(task: TaskData, design: BestDesign | Absent) -> Table | None:
     """The slowest operators."""
     if isinstance(design, Absent) or isinstance(design.operators, Absent):
         return None
-    total = sum(row["latency_s"] for row in design.operators)
-    ordered = sorted(design.operators, key=lambda row: -row["latency_s"])[:OPERATOR_ROWS]
-    traffic = ["dram_bytes"] if "dram_bytes" in ordered[0] else []
-    rows = [
-        [
-            row["operator"],
-            quantity(row["latency_s"], "s"),
-            f"{100 * row['latency_s'] / total:.1f} %",
-            f"{row['macs'] / 1e6:,.1f}",
-            *(quantity(row[name], "B") for name in traffic),
-            row["bottleneck"],
-        ]
-        for row in ordered
-    ]
-    columns = ("operator", "latency", "share", "MMACs", *("memory traffic" for _ in traffic), "bottleneck")
-    return Table(columns, rows, range(1, len(columns) - 1))
+    return Table(*operator_table(design.operators, OPERATOR_ROWS))
 
 
 def _limits(design: BestDesign | Absent) -> str:

@@ -86,7 +86,7 @@ def check_kills(search: Search, folder: Path, moments: int, seed: int = 0) -> Ki
         duration *= SLOWER
         if rng.random() < AGAIN:
             kills.again += _kill(search, path, rng.uniform(0, duration / 2), whole, kills).killed
-        require(same(search(path, path.is_dir()), whole), f"{path} was killed and resumed, and ended otherwise")
+        _resume(search, path, whole)
         require(not list(path.rglob(f"*{SCRATCH}")), f"{path} holds half a file after it was resumed")
     return kills
 
@@ -95,6 +95,15 @@ def same(one: SearchResult, other: SearchResult) -> bool:
     """Whether two searches had the same trials and the same outcome, bit for bit."""
     mine, its = ({k: v for k, v in each.as_dict().items() if k not in VARYING} for each in (one, other))
     return bool(one.trials.equals(other.trials)) and mine == its
+
+
+def _resume(search: Search, path: Path, whole: SearchResult) -> None:
+    """End a search that was killed, which must end as the one that was not."""
+    try:
+        alike = same(search(path, path.is_dir()), whole)
+    except RunError as error:
+        raise AssertionError(f"{path} was killed and cannot be resumed: {error}") from error
+    require(alike, f"{path} was killed and resumed, and ended otherwise")
 
 
 def _kill(search: Search, path: Path, after_s: float, whole: SearchResult, kills: Kills) -> Victim:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.main import get_command
+
+from archgym.cli import app
 
 ARCHGYM = str(Path(sys.executable).with_name("archgym"))
 SMALL = [
@@ -186,3 +189,18 @@ def test_a_missing_extra_names_the_pip_command() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].endswith("pip install 'archgym[rl]'")
+
+
+def commands(group, before=()):
+    """Every command with the words that name it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*before, name))
+        if not getattr(command, "no_args_is_help", False):
+            yield " ".join((*before, name)), command
+
+
+def test_every_command_has_json_for_scripts() -> None:
+    options = {name: {o for p in command.params for o in p.opts} for name, command in commands(get_command(app))}
+    assert len(options) > 25
+    assert [name for name, known in options.items() if "--json" not in known] == []

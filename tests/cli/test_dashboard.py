@@ -212,6 +212,9 @@ def test_mirror_catches_up_with_many_runs(run, runs) -> None:
     assert [line.split(": ")[1] for line in out.splitlines()] == ["200 trials added, 200 are in all.journal"] * 2
     code, out, _ = run("mirror", root, "--storage", "all.journal")
     assert [line.split(": ")[1] for line in out.splitlines()] == ["0 trials added, 200 are in all.journal"] * 2
+    assert run("mirror", root, "--storage", "all.journal", "--quiet")[1] == ""
+    code, out, _ = run("mirror", f"{root}/best", "--storage", "all.journal", "--json")
+    assert json.loads(out) == [{"run": f"{root}/best", "added": 0, "held": 200, "storage": "all.journal"}]
     code, _, err = run("mirror", root, "--storage", "all.db")
     assert code == 2
     assert "did you mean sqlite:///all.db?" in " ".join(err.split())

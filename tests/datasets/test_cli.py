@@ -7,48 +7,28 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-from archgym.cli import main
-
 ARCHGYM = str(Path(sys.executable).with_name("archgym"))
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run a command in this process, in a directory of its own: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archgym", "dataset", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        return stop.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 def test_generate_describe_validate_and_again(run, tmp_path) -> None:
     arguments = ["generate", "--workloads", "resnet18,alexnet", "--n", "200", "--sampler", "random", "--out", "d"]
-    code, out, _ = run(*arguments, "--quiet")
+    code, out, _ = run("dataset", *arguments, "--quiet")
     assert code == 0
     assert "400 rows of 2 workloads" in out
-    code, out, _ = run("describe", "d", "--plot", "d.html")
+    code, out, _ = run("dataset", "describe", "d", "--plot", "d.html")
     assert code == 0
     assert "400 rows of systolic" in out
     assert max(map(len, out.splitlines())) <= 80
     assert (tmp_path / "d.html").exists()
-    code, out, _ = run("describe", "d", "--json")
+    code, out, _ = run("dataset", "describe", "d", "--json")
     assert json.loads(out)["rows"] == 400
-    code, out, _ = run("validate", "d")
+    code, out, _ = run("dataset", "validate", "d")
     assert code == 0
     assert out.count("ok  ") == 7
-    code, _, err = run(*arguments)
+    code, _, err = run("dataset", *arguments)
     assert code == 2
     assert "d is there already" in err
-    code, out, _ = run(*arguments, "--force", "--json")
+    code, out, _ = run("dataset", *arguments, "--force", "--json")
     assert code == 0
     assert json.loads(out)["rows"] == 400
     assert "--sampler random" in json.loads((tmp_path / "d" / "dataset.json").read_text())["command"]
@@ -58,20 +38,20 @@ def test_a_broken_data_set_is_one_line(run, copy) -> None:
     path = copy / "data/resnet18/train-00000.parquet"
     path.write_bytes(path.read_bytes()[:-10])
     for command in ("validate", "describe"):
-        code, _, err = run(command, str(copy))
+        code, _, err = run("dataset", command, str(copy))
         assert code == 2
         assert "train-00000.parquet is damaged" in err
         assert err.count("\n") == 1
 
 
 def test_export_of_a_data_set_to_csv(run, small) -> None:
-    code, out, _ = run("export", str(small.path), "--format", "csv", "--out", "x")
+    code, out, _ = run("dataset", "export", str(small.path), "--format", "csv", "--out", "x")
     assert code == 0
     assert "Saved in x" in out
 
 
 def test_options_without_effect_are_refused(run) -> None:
-    code, _, err = run("generate", "--agents", "ppo", "--out", "x")
+    code, _, err = run("dataset", "generate", "--agents", "ppo", "--out", "x")
     assert code == 2
     assert "--sampler agents" in err
 

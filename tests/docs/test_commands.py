@@ -20,7 +20,7 @@ import typer
 from typer.main import get_command
 
 import archgym
-from archgym.cli import app, main
+from archgym.cli import app
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -169,21 +169,16 @@ def program(block: Block) -> str:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command in this process, in a directory of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
+def command(run):
+    """Run a command of a page, with the files that it is given."""
 
     def call(words: list[str]) -> None:
         for word in words:
             given = word.partition("?")[0]
             if given in GIVEN and not Path(given).exists():
                 GIVEN[given](given)
-        monkeypatch.setattr(sys, "argv", ["archgym", *words])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        assert not stop.value.code, f"archgym {shlex.join(words)}: {printed.err}"
+        code, _, err = run(*words)
+        assert not code, f"archgym {shlex.join(words)}: {err}"
 
     return call
 
@@ -198,7 +193,7 @@ def python(program: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_and_programs_of_a_page_work(page: Path, run) -> None:
+def test_commands_and_programs_of_a_page_work(page: Path, command) -> None:
     for block in blocks(page.read_text()):
         if program(block):
             compile(program(block), page.name, "exec")
@@ -210,7 +205,7 @@ def test_commands_and_programs_of_a_page_work(page: Path, run) -> None:
             if words is not None:
                 parse(words)
                 if not skipped(" ".join(words)):
-                    run(quick(words))
+                    command(quick(words))
             elif line.startswith("archgym."):  # a call among commands
                 python(f"import archgym\n{line}")
             elif " python -c " in line:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from archgym.agents import AGENTS
 from archgym.envs import ENVIRONMENTS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -55,6 +56,8 @@ def test_pages_show_records_sources_and_the_root(site: Path) -> None:
     page = (site / "benchmarks.html").read_text()
     for record in (ROOT / "benchmarks").glob("*.json"):
         assert f'id="{record.stem}"' in page
+    page = (site / "every-agent.html").read_text()
+    assert [name for name in AGENTS if f'<h2 id="{name}">' not in page] == []
     assert "HillClimbing" in (site / "source/examples/own_agent.py.html").read_text()
     assert 'href="source/examples/own_agent.py.html"' in (site / "extending.html").read_text()
     assert 'href="reproducing.html"' in (site / "contributing.html").read_text()

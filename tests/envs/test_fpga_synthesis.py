@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from archgym import api
-from archgym.cli import main
 from archgym.envs.fpga import synthesis, validation
 from archgym.envs.fpga.verilog import buffer_shapes
 from archgym.errors import InputError, MissingExtraError
@@ -82,12 +81,9 @@ def test_only_some_environments_are_synthesised() -> None:
         api.validate("systolic", synthesis=True)
 
 
-def test_validate_prints_it_beside_the_other_checks(counting, monkeypatch, capsys) -> None:
+def test_validate_prints_it_beside_the_other_checks(counting, monkeypatch, run) -> None:
     monkeypatch.setattr(validation, "validate", lambda reference: [Check("SAT", "x", 1.0, 1.0, "1", "")])
-    monkeypatch.setattr(sys, "argv", ["archgym", "validate", "fpga", "--synthesis", "--json"])
-    with pytest.raises(SystemExit):
-        main()
-    groups = {row["group"] for row in json.loads(capsys.readouterr().out)}
+    groups = {row["group"] for row in json.loads(run("validate", "fpga", "--synthesis", "--json")[1])}
     assert {"SAT", "Yosys zcu102 int8 1x8x4"} <= groups
 
 

@@ -1,4 +1,4 @@
-"""Commands run in this process, cost models that misbehave on command, and small or read-only disks."""
+"""Cost models that misbehave on command, and small or read-only disks."""
 
 import contextlib
 import os
@@ -10,7 +10,6 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from archgym.cli import main
 from archgym.costmodels import COST_MODELS
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.systolic import SYSTOLIC
@@ -32,27 +31,11 @@ def objective():
 
 
 @pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Run a command in this process, in a directory of its own: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["archgym", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        return stop.value.code or 0, printed.out, printed.err
-
-    return call
-
-
-@pytest.fixture
-def refused(command):
+def refused(run):
     """Run a command that must end with exit code 2 and one line after what it logs: that line."""
 
     def call(*arguments):
-        code, _, err = command(*arguments)
+        code, _, err = run(*arguments)
         assert code == 2, err
         lines = err.strip().splitlines()
         assert all(line.startswith("archgym: ") for line in lines), err

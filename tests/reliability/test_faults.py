@@ -274,9 +274,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_cost_model_that_misbehaves_is_named_and_nothing_is_lost(
-    faulty, refused, command, tmp_path, monkeypatch, fault
-):
+def test_a_cost_model_that_misbehaves_is_named_and_nothing_is_lost(faulty, refused, run, tmp_path, monkeypatch, fault):
     monkeypatch.setattr("archgym.search.loop.BUFFERED", 10**9)
     given = ("--workload", "alexnet", "--agent", AGENT, "--budget", BUDGET, "--cost-model", f"faulty:{fault}")
     line = refused("search", *given, "--out", "run", "--quiet", "--model-timeout", "0.3")
@@ -284,9 +282,9 @@ def test_a_cost_model_that_misbehaves_is_named_and_nothing_is_lost(
     assert line.endswith("160 designs are saved in run")
     assert len(load_run("run").trials) == 160
     monkeypatch.setenv("MENDED", "1")
-    code, _, err = command("search", "--resume", "run", "--quiet", "--json")
+    code, _, err = run("search", "--resume", "run", "--quiet", "--json")
     assert code == 0, err
-    assert command("search", *given, "--out", "whole", "--quiet", "--json")[0] == 0
+    assert run("search", *given, "--out", "whole", "--quiet", "--json")[0] == 0
     assert load_run("run").trials.equals(load_run("whole").trials)
 
 

@@ -1,12 +1,10 @@
 """Small runs, made once for all tests of reports."""
 
-import sys
 from functools import cache
 
 import pytest
 
 from archgym import api
-from archgym.cli import main
 from archgym.reports import importance
 from archgym.reports.data import report_data
 from archgym.search import Interrupted
@@ -86,17 +84,3 @@ def few_trees(monkeypatch):
     """A forest large enough for a test."""
     monkeypatch.setattr(importance, "TREES", 12)
     monkeypatch.setattr(importance, "REPEATS", 2)
-
-
-@pytest.fixture
-def run_command(monkeypatch, tmp_path):
-    """Run a command in this process, in a directory of its own."""
-
-    def call(*arguments: str) -> None:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["archgym", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        assert not stop.value.code
-
-    return call

@@ -32,11 +32,11 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("kind", SEARCHES)
-def test_the_command_makes_the_run_again(kind, run_command, tmp_path, task) -> None:
+def test_the_command_makes_the_run_again(kind, run, tmp_path, task) -> None:
     path = api.search(**SEARCHES[kind], out=tmp_path / kind).path
     words = shlex.split(spelled(task(path).command))
     assert words[:2] == ["archgym", "search"]
-    run_command(*words[1:], "--out", str(tmp_path / "again"), "--quiet")
+    assert run(*words[1:], "--out", str(tmp_path / "again"), "--quiet")[0] == 0
     first, second = load_run(path), load_run(tmp_path / "again")
     assert {key: first.config[key] for key in (*REQUEST, *NUMBERS)} == {
         key: second.config[key] for key in (*REQUEST, *NUMBERS)

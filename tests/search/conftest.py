@@ -3,12 +3,24 @@ import pytest
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.systolic import SYSTOLIC
 from archgym.objective import Objective
+from archgym.testing.postgresql import postgresql as server
 from archgym.workloads import Workload
 
 
 @pytest.fixture(scope="session")
 def evaluator():
     return Evaluator(SYSTOLIC, Workload.load("alexnet"), threads=2)
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    """A throw-away server."""
+    pytest.importorskip("psycopg")
+    try:
+        with server() as running:
+            yield running
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

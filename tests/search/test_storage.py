@@ -287,6 +287,38 @@ def test_a_database_locked_later_holds_up_nothing_and_is_caught_up(run, tmp_path
     assert numbers(studies(url)["locked"]) == list(range(60))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_database_that_goes_down_in_mid_search(run, postgresql, monkeypatch, caplog, comes_back) -> None:
+    quickly(monkeypatch)
+    monkeypatch.setattr(storage, "HANGS_S", 30)
+    monkeypatch.setattr("archgym.search.loop.PROGRESS_S", 0)
+    caplog.set_level(logging.WARNING, "archgym")
+
+    def restart() -> None:  # while more checkpoints are to come
+        while not caplog.messages:
+            time.sleep(0.01)
+        postgresql.start()
+
+    def follow(now) -> None:
+        for when in [when for when in events if now.evaluated >= when]:
+            events.pop(when)()
+
+    events = {20: postgresql.stop} | ({60: restart} if comes_back else {})
+    agent = {"agent": "genetic?population=20&offspring=20", "checkpoint_s": 0, "storage": postgresql.url}
+    result = run(f"comes_back={comes_back}", 100, on_progress=follow, **agent)
+    assert not events
+    assert result.evaluated == len(load_run(result.path).trials) == 100
+    assert f"cannot mirror to {place_of(postgresql.url, Path())}" in caplog.messages[0]
+    if not comes_back:
+        assert f"archgym mirror {result.path}" in caplog.messages[-1]
+        postgresql.start()
+        assert mirror_run(result.path).new > 0
+    assert len(caplog.messages) == 1 + (not comes_back)
+    assert mirror_run(result.path).new == 0
+    assert numbers(studies(postgresql.url)[result.path.name]) == list(range(100))
+
+
 def test_a_storage_that_hangs_does_not_keep_a_search_from_ending(run, monkeypatch, caplog) -> None:
     quickly(monkeypatch)
     hang = threading.Event()

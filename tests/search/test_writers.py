@@ -5,11 +5,7 @@ Two hundred of them keep two cores busy for minutes: ARCHGYM_WRITERS=200 python 
 
 import multiprocessing
 import os
-import shutil
-import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import optuna
 import pytest
@@ -25,30 +21,6 @@ from archgym.search.run import Run
 from archgym.search.storage import Mirror
 
 WRITERS = int(os.environ.get("ARCHGYM_WRITERS", "24"))
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    """URL of a throw-away server that listens on a Unix socket alone, with its usual hundred connections."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found = shutil.which("initdb") or (str(programs[-1]) if programs else None)
-    if found is None:
-        pytest.skip("PostgreSQL is not installed")
-    pytest.importorskip("psycopg")
-    binaries, home = Path(found).parent, Path(tempfile.mkdtemp(prefix="archgym-"))  # short: a socket's path must be
-    data, log, user = home / "data", home / "log", []
-    if os.getuid() == 0:  # as which PostgreSQL refuses to run
-        user = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(home, "postgres")
-
-    def run(*command: object) -> None:
-        subprocess.run([*user, *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-    run(binaries / "initdb", "-D", data, "-U", "archgym", "--auth=trust", "--no-sync")
-    run(binaries / "pg_ctl", "-D", data, "-l", log, "-w", "-o", f"-c listen_addresses= -c fsync=off -k {home}", "start")
-    yield f"postgresql://archgym@/postgres?host={home}"
-    run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")
@@ -103,4 +75,4 @@ def test_one_sqlite_database(made, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_one_postgresql_database(made, postgresql) -> None:
-    assert written(made, postgresql, 1) == everything(1)
+    assert written(made, postgresql.url, 1) == everything(1)

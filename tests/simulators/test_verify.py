@@ -2,13 +2,11 @@
 
 import json
 import math
-import sys
 from pathlib import Path
 
 import pytest
 
 import archgym
-from archgym.cli import main
 from archgym.errors import InputError, RunError
 from archgym.search import load_run
 
@@ -30,21 +28,6 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "double.py").write_text(DOUBLE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """A command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archgym", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        return stop.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 def searched(objective=("latency_s",), budget=300, **options):

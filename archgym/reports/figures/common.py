@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from archgym.metrics import Metric
 from archgym.objective import FloatArray
 from archgym.plotting import COLOURS
 from archgym.space import DesignSpace, Indices
+
+Item = TypeVar("Item")
 
 PREFIXED = ("s", "J", "W", "B")  # units whose ticks take SI prefixes
 
@@ -65,6 +67,16 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
 def bottleneck_colours(relief: Iterable[str], found: Iterable[str]) -> dict[str, str]:
     """A colour for each bottleneck: the same in all figures of a family."""
     return colours_of([*relief, *sorted(set(found) - {"-"})])
+
+
+def by_bottleneck(
+    colours: Mapping[str, str], items: Sequence[Item], bottleneck: Callable[[Item], str]
+) -> Iterator[tuple[str, str, list[Item]]]:
+    """Name, colour and items of each bottleneck that has some, in the order of the colours."""
+    for name, colour in colours.items():
+        own = [item for item in items if bottleneck(item) == name]
+        if own:
+            yield name, colour, own
 
 
 def translucent(colour: str, share: float) -> str:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from archgym.plotting import FAINT, LIGHT
 from archgym.reports.absent import Absent
 from archgym.reports.data import TaskData
-from archgym.reports.figures.common import bottleneck_colours, with_unit
+from archgym.reports.figures.common import bottleneck_colours, by_bottleneck, with_unit
 
 MOST = 18  # operators shown one by one
 
@@ -27,9 +27,8 @@ def figure(task: TaskData) -> go.Figure | Absent:
     shown, rest = ordered[:MOST], _sum(ordered[MOST:])
     colours = bottleneck_colours(task.best.request.evaluator.family.relief, (row["bottleneck"] for row in ordered))
     whole = go.Figure()
-    for bottleneck in (name for name in colours if any(row["bottleneck"] == name for row in shown)):
-        own = [row for row in shown if row["bottleneck"] == bottleneck]
-        _bars(whole, own, total, bottleneck, colours[bottleneck])
+    for bottleneck, colour, own in by_bottleneck(colours, shown, lambda row: row["bottleneck"]):
+        _bars(whole, own, total, bottleneck, colour)
     if rest:
         _bars(whole, rest, total, "others", FAINT)
     names = [row["operator"] for row in (*shown, *rest)]

@@ -12,7 +12,7 @@ from archgym.plotting import LIGHT
 from archgym.reports.absent import Absent
 from archgym.reports.data import TaskData
 from archgym.reports.design import Point, Roof
-from archgym.reports.figures.common import bottleneck_colours, translucent
+from archgym.reports.figures.common import bottleneck_colours, by_bottleneck, translucent
 
 LARGEST_PX = 44  # diameter of an operator that takes all the time
 INK = "#6b7a85"
@@ -36,9 +36,8 @@ def figure(task: TaskData) -> go.Figure | Absent:
         _roof(whole, roof, low, high, DASHES[number % len(DASHES)])
     if any(point.vector for point in found.points):
         _vector_roofs(whole, found.roofs, low, high)
-    for bottleneck in (name for name in colours if any(p.bottleneck == name for p in found.points)):
-        own = [point for point in found.points if point.bottleneck == bottleneck]
-        _points(whole, own, bottleneck, colours[bottleneck], high)
+    for bottleneck, colour, own in by_bottleneck(colours, found.points, lambda point: point.bottleneck):
+        _points(whole, own, bottleneck, colour, high)
     whole.update_xaxes(
         title=f"operations per byte ({found.bytes_counted})",
         type="log",
