@@ -4,13 +4,17 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: search test lint types format docs pythons datasets setup clean
+.PHONY: search test slow lint types format docs pythons datasets setup clean
 
 search: setup
 	$(BIN)/archgym search --env systolic --agent ppo --workload resnet50
 
 test: lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+# The other tests, half a minute or more each.
+slow: setup
+	$(BIN)/python -m pytest -m slow -n 2
 
 lint: setup
 	$(BIN)/ruff check

@@ -13,6 +13,7 @@ from archgym.space import DesignSpace, Parameter
 from archgym.testing.agents import Problem, check_agent, mixed_space, play
 
 
+@pytest.mark.slow
 def test_conformance(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, less in {"GENERATIONS": 2, "WIDTH": 24, "ITERATIONS": 10, "TREES": 16, "SHORTLIST": (24, 12)}.items():
         monkeypatch.setattr(bayesian, name, less)  # the contract is the same with less thought

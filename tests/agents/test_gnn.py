@@ -23,11 +23,13 @@ from archgym.testing import check_agent
 SMALL = "gnn?members=2&width=16&steps=20&startup=16&batch=8"
 
 
+@pytest.mark.slow
 def test_contract() -> None:
     # Without a cost model behind the designs it has no metrics to learn from: what it is good at is tested below.
     check_agent(partial(GNN, members=1, width=8, steps=5, startup=8), improves=False)
 
 
+@pytest.mark.slow
 def test_beats_random_search_where_it_sees_metrics() -> None:
     found = {
         agent: [archgym.search("systolic", "resnet18", agent, budget=100, seed=seed) for seed in range(2)]

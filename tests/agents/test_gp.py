@@ -10,6 +10,7 @@ from archgym.objective import Objective
 from archgym.testing.agents import Problem, check_agent, mixed_space, play
 
 
+@pytest.mark.slow
 def test_conformance() -> None:
     check_agent(lambda space, n_objectives, seed: GP(space, n_objectives, seed, batch=2, startup=10), improves=False)
 

@@ -106,6 +106,7 @@ def test_a_long_run_stays_light(folder) -> None:
     assert re.search(r"\d,\d{3} valid designs, 3,000 shown", text)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_draws_every_figure(known, two, tmp_path) -> None:
     path = tmp_path / "report.html"

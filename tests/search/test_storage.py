@@ -142,6 +142,7 @@ def test_mirroring_again_and_resuming_add_nothing(run) -> None:
         mirror_run(path)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_resumed_the_study_is_whole(tmp_path) -> None:
     """SIGKILL a few times while a search checkpoints all the time, then resume to the end."""
     path = tmp_path / "killed"

@@ -183,6 +183,7 @@ def test_asha_stops_what_is_behind(tmp_path) -> None:
     assert again.summary.equals(result.summary)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_ray")
 def test_optuna_proposes_settings_and_goes_on(tmp_path) -> None:
     what = {"workloads": "resnet18", "agents": ["genetic"], "seeds": 1, "budget": 100, "choices": SMALL}
