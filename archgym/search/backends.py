@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileSymlinkLock
+from sqlalchemy.pool import NullPool
 
 from archgym.errors import ArchGymError, InputError, missing_extra
 from archgym.search.places import Place, hidden
@@ -69,7 +70,10 @@ def _journal(place: Place) -> Backend:
 def _database(place: Place) -> Backend:
     sqlite = place.target.startswith("sqlite")
     waits = {"timeout": ANSWER_S} if sqlite else {"connect_timeout": ANSWER_S} if "psycopg" in place.target else {}
-    storage = patiently(lambda: RDBStorage(place.target, {"connect_args": waits}))
+    given = {"connect_args": waits}
+    # Many writers make the tables at the same time and most attempts fail: without a pool none keeps its connection.
+    patiently(lambda: RDBStorage(place.target, given | {"poolclass": NullPool}))
+    storage = RDBStorage(place.target, given, skip_compatibility_check=True, skip_table_creation=True)
 
     @contextlib.contextmanager
     def batch() -> Generator[None]:
