@@ -70,10 +70,9 @@ def _journal(place: Place) -> Backend:
 def _database(place: Place) -> Backend:
     sqlite = place.target.startswith("sqlite")
     waits = {"timeout": ANSWER_S} if sqlite else {"connect_timeout": ANSWER_S} if "psycopg" in place.target else {}
-    given = {"connect_args": waits}
-    # Many writers make the tables at the same time and most attempts fail: without a pool none keeps its connection.
-    patiently(lambda: RDBStorage(place.target, given | {"poolclass": NullPool}))
-    storage = RDBStorage(place.target, given, skip_compatibility_check=True, skip_table_creation=True)
+    # Without a pool no connection outlives its transaction, nor an attempt that failed since others were making the
+    # same tables: a server has fewer connections than a cluster has searches.
+    storage = patiently(lambda: RDBStorage(place.target, {"connect_args": waits, "poolclass": NullPool}))
 
     @contextlib.contextmanager
     def batch() -> Generator[None]:
@@ -81,7 +80,6 @@ def _database(place: Place) -> Backend:
             yield
         finally:
             storage.remove_session()
-            storage.engine.dispose()  # a server has fewer connections than a cluster has searches
 
     return Backend(storage, batch)
 
