@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileSymlinkLock
-from sqlalchemy.pool import NullPool
 
 from archgym.errors import ArchGymError, InputError, missing_extra
 from archgym.search.places import Place, hidden
@@ -68,6 +67,8 @@ def _journal(place: Place) -> Backend:
 
 
 def _database(place: Place) -> Backend:
+    from sqlalchemy.pool import NullPool  # a quarter of a second, which searches without a database are spared
+
     sqlite = place.target.startswith("sqlite")
     waits = {"timeout": ANSWER_S} if sqlite else {"connect_timeout": ANSWER_S} if "psycopg" in place.target else {}
     # Without a pool no connection outlives its transaction, nor an attempt that failed since others were making the

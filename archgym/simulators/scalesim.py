@@ -22,11 +22,11 @@ import numpy as np
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.family import Family
 from archgym.envs.systolic.codes import SERIAL
-from archgym.errors import InputError, unknown
+from archgym.errors import InputError
 from archgym.simulators.driver import Job, Json, Program, content_hash
 from archgym.simulators.evaluator import SimulatedEvaluator
 from archgym.simulators.installing import python_of, tool_version
-from archgym.simulators.systolic import is_plain, network_metrics, product_jobs, require_systolic
+from archgym.simulators.systolic import is_plain, network_metrics, one_of, product_jobs, require_systolic
 from archgym.workloads import Workload
 
 WORKER = Path(__file__).parent / "workers" / "run_scalesim.py"
@@ -130,6 +130,5 @@ def build(
         MissingExtraError: it is not installed.
     """
     require_systolic("scalesim", family)
-    if argument and argument not in MODES:
-        raise unknown("mode of scalesim", argument, MODES)
-    return SimulatedEvaluator(ScaleSim(Evaluator(family, workload, scenario, threads), argument or MODES[0]))
+    chosen = one_of("mode of scalesim", argument, MODES)
+    return SimulatedEvaluator(ScaleSim(Evaluator(family, workload, scenario, threads), chosen))

@@ -15,7 +15,7 @@ from archgym.envs.evaluator import Evaluator
 from archgym.envs.family import Family
 from archgym.envs.sparsity import NONE
 from archgym.envs.systolic.codes import BIT_PARALLEL
-from archgym.errors import InputError
+from archgym.errors import InputError, unknown
 from archgym.simulators.driver import Job, Json
 
 
@@ -27,6 +27,17 @@ def require_systolic(name: str, family: Family) -> None:
     """
     if family.name != "systolic":
         raise InputError(f"cost model {name!r} simulates systolic arrays, not environment {family.name!r}")
+
+
+def one_of(what: str, argument: str, allowed: Sequence[str]) -> str:
+    """The argument of a spec, the first of what is allowed where it is empty.
+
+    Raises:
+        InputError: it is another one.
+    """
+    if argument and argument not in allowed:
+        raise unknown(what, argument, allowed)
+    return argument or allowed[0]
 
 
 def product_jobs(

@@ -24,11 +24,11 @@ import numpy as np
 from archgym.envs.evaluator import Evaluator
 from archgym.envs.family import Family
 from archgym.envs.systolic.codes import OVERLAPPED
-from archgym.errors import InputError, unknown
+from archgym.errors import InputError
 from archgym.simulators.driver import Job, Json, Program, content_hash
 from archgym.simulators.evaluator import SimulatedEvaluator
 from archgym.simulators.installing import zigzag_version
-from archgym.simulators.systolic import is_plain, network_metrics, product_jobs, require_systolic
+from archgym.simulators.systolic import is_plain, network_metrics, one_of, product_jobs, require_systolic
 from archgym.workloads import Workload
 
 WORKER = Path(__file__).parent / "workers" / "run_zigzag.py"
@@ -140,6 +140,5 @@ def build(
         MissingExtraError: it is not installed.
     """
     require_systolic("zigzag", family)
-    if argument and argument not in GOALS:
-        raise unknown("goal of zigzag", argument, GOALS)
-    return SimulatedEvaluator(ZigZag(Evaluator(family, workload, scenario, threads), argument or GOALS[0]))
+    chosen = one_of("goal of zigzag", argument, GOALS)
+    return SimulatedEvaluator(ZigZag(Evaluator(family, workload, scenario, threads), chosen))
