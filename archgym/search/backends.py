@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import random
 import re
@@ -21,12 +22,16 @@ from archgym.errors import ArchGymError, InputError, missing_extra
 from archgym.search.places import Place, hidden
 
 ANSWER_S = 5  # for a server to answer, or a locked database file to be free
-PATIENCE_S = 180  # for a storage that others keep busy
+PATIENCE_S = 1800  # for a storage that others keep busy: a hundred searches that end together take turns
+PAUSES_S = 0.1, 10  # between attempts, the first and the longest: each costs the server something, too
+SAYS_S = 10  # of waiting before a user is told
 OWN_GRACE_S, SHARED_GRACE_S = 3, 30  # after which the lock of a dead writer is taken over
 _BUSY = re.compile(  # also by making the tables that this process was about to make
     r"is locked|too many clients|connection slots|starting up|deadlock|already exists|duplicate key|UNIQUE constraint"
 )
 Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,25 +82,35 @@ def _database(place: Place) -> Backend:
 
     @contextlib.contextmanager
     def batch() -> Generator[None]:
-        try:
-            yield
-        finally:
-            storage.remove_session()
+        """One connection for all that is written inside: Optuna makes a transaction of every trial."""
+        sessions = storage.scoped_session
+        storage.remove_session()
+        with storage.engine.connect() as connection:
+            sessions.configure(bind=connection)
+            try:
+                yield
+            finally:
+                storage.remove_session()
+                sessions.configure(bind=storage.engine)
 
     return Backend(storage, batch)
 
 
 def patiently(action: Callable[[], Result]) -> Result:
-    """Try again while others keep a storage busy, for some time."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Try again while others keep a storage busy, for some time and ever more rarely."""
+    start, pause, said = time.monotonic(), PAUSES_S[0], False
     while True:
-        begun = time.monotonic()
+        waited = time.monotonic() - start
         try:
             return action()
         except Exception as error:
-            if not is_busy(error) or begun > deadline:  # one more try after an attempt that took long
+            if not is_busy(error) or waited > PATIENCE_S:  # one more try after an attempt that took long
                 raise
-        time.sleep(random.uniform(0.05, 0.5))
+            if waited > SAYS_S and not said:
+                log.warning("others keep the storage busy: %s; waiting for it", reason(error))
+                said = True
+        time.sleep(random.uniform(pause / 2, pause))
+        pause = min(2 * pause, PAUSES_S[1])
 
 
 def is_busy(error: BaseException | None) -> bool:

@@ -7,145 +7,40 @@ befell it, and doing it twice adds nothing. A thread writes, so that a slow stor
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
-import math
 import queue
-import random
 import shlex
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import numpy as np
 import optuna
 import pyarrow as pa
-from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
 
 from archgym.agents.tpe import quiet
 from archgym.errors import ArchGymError, InputError
-from archgym.metrics import metric_names
-from archgym.search.backends import PATIENCE_S, Backend, is_busy, opened, patiently, reason
+from archgym.search.backends import Backend, is_busy, opened, patiently, reason
 from archgym.search.lineage import first_options
 from archgym.search.places import Place, place_of, recorded, shortened
 from archgym.search.request import Request, request_of
 from archgym.search.run import NUMBERS, REQUEST, Run, load_run, own
-from archgym.search.tally import Front
-from archgym.search.trials import Columns, metric_column, read_part
-from archgym.space import Parameter
+from archgym.search.translation import TRIAL, Chosen, Translation
+from archgym.search.trials import read_part
 
 log = logging.getLogger(__name__)
 
-CHUNK = 100  # trials written at a time: nobody waits long for the lock of a shared journal
-HANGS_S = 180  # without a trial written before the end of a search stops waiting
-TRIAL, RUN = "trial", "run_id"  # user attributes that say what is there already
-_PARTS = ("energy_", "area_")  # metrics that break down energy_j and area_mm2 stay in the Parquet
-
-
-class Chosen:
-    """Which trials of a run are mirrored: all, or an even sample, the improvements, and the front at each checkpoint.
-
-    Attributes:
-        every: of how many trials the sample takes one.
-    """
-
-    def __init__(self, budget: int, most: int, n_objectives: int) -> None:
-        self.every = math.ceil(budget / most)
-        self._best, self._front = np.inf, Front(n_objectives)
-
-    def rows(self, table: pa.Table) -> NDArray[np.int64]:
-        """Positions [n] of the chosen trials in the next table of the run."""
-        trials = table["trial"].to_numpy()
-        valid = table["violation"].to_numpy() == 0
-        points = [table[name].to_numpy() for name in table.column_names if name.startswith("objective_")]
-        chosen = trials % self.every == 0
-        if len(points) == 1:
-            values = np.where(valid, points[0], np.inf)
-            best = np.minimum.accumulate(np.append(self._best, values))
-            chosen |= values < best[:-1]
-            self._best = best[-1]
-        else:
-            self._front.add(trials[valid], np.stack(points, axis=1)[valid])
-            chosen |= np.isin(trials, self._front.merge().ranks)
-        return np.flatnonzero(chosen)
-
-    def __str__(self) -> str:
-        return "all" if self.every == 1 else f"1 in {self.every:,}, the improvements and the front"
-
-
-class Translation:
-    """Rows of a run's tables as finished Optuna trials."""
-
-    def __init__(self, request: Request) -> None:
-        self.columns: Columns = request.columns
-        self.constraints = request.objective.constraints
-        self.distributions = {parameter.name: distribution(parameter) for parameter in request.space.parameters}
-        used = [*request.objective.expressions, *(constraint.expression for constraint in self.constraints)]
-        asked = {"energy_j", "area_mm2", *(name for expression in used for name in expression.names)}
-        names = metric_names(np.empty(0, self.columns.metrics))
-        kept = [name for name in names if name in asked or not name.startswith(_PARTS)]
-        self.metrics = [metric_column(name, request.space) for name in kept]
-
-    def trials(self, table: pa.Table, begun: datetime, step: timedelta) -> list[FrozenTrial]:
-        """Trials that took a step of time each, one after the other."""
-        _, outcome = self.columns.read(table)
-        violations = [constraint.violation(outcome.metrics).tolist() for constraint in self.constraints]
-        return [
-            self._trial(row, values, [column[n] for column in violations], begun + n * step, begun + (n + 1) * step)
-            for n, (row, values) in enumerate(zip(table.to_pylist(), outcome.objectives.tolist(), strict=True))
-        ]
-
-    def _trial(
-        self, row: dict[str, Any], values: list[float], violations: list[float], begun: datetime, ended: datetime
-    ) -> FrozenTrial:
-        """A design without objectives is pruned: it was given up before there were any."""
-        complete = math.isfinite(row["violation"])
-        attributes = {TRIAL: row["trial"], "feasible": row["feasible"]}
-        if complete:
-            attributes |= {name: row[name] for name in self.metrics}
-        else:
-            attributes["why"] = row["why"] or "an objective is no finite number"
-        trial = FrozenTrial(
-            number=-1,
-            trial_id=-1,
-            state=TrialState.COMPLETE if complete else TrialState.PRUNED,
-            value=None,
-            values=values if complete else None,
-            datetime_start=begun,
-            datetime_complete=ended,
-            params={name: row[name] for name in self.distributions},
-            distributions=self.distributions,
-            user_attrs=attributes,
-            system_attrs={"constraints": violations} if complete and violations else {},  # optuna-dashboard reads this
-            intermediate_values={},
-        )
-        if complete:
-            for constraint, violation in zip(self.constraints, violations, strict=True):
-                trial.set_constraint(str(constraint), violation)  # and Optuna 5 this
-        return trial
-
-
-def distribution(parameter: Parameter) -> BaseDistribution:
-    """The values of a parameter: text, or a range of numbers, logarithmic where its choices grow rather by a factor."""
-    if parameter.kind == "categorical":
-        return CategoricalDistribution([str(choice) for choice in parameter.choices])
-    codes = np.array(parameter.codes)
-    log_scale = False
-    if codes[0] > 0 and len(codes) > 2:
-        steps, factors = np.diff(codes), codes[1:] / codes[:-1]
-        log_scale = bool(factors.max() / factors.min() < steps.max() / steps.min())
-    if all(isinstance(choice, int) for choice in parameter.choices):
-        return IntDistribution(int(codes[0]), int(codes[-1]), log=log_scale)
-    return FloatDistribution(float(codes[0]), float(codes[-1]), log=log_scale)
+CHUNK, DATABASE_CHUNK = 100, 20  # trials written at a time: nobody waits long for others, nor to see that it goes on
+HANGS_S = 180  # without a trial written before the end of a search stops waiting for a storage that is not just busy
+RUN = "run_id"  # user attribute of a study, by which a mirror knows its own
 
 
 class Waiting(NamedTuple):
@@ -165,7 +60,6 @@ class Mirror:
 
     Attributes:
         error: why nothing can be written now; None while all is well.
-        new: trials written by this mirror.
 
     Raises:
         InputError, MissingExtraError: as archgym.search.backends.opened.
@@ -180,7 +74,8 @@ class Mirror:
         self._study: Study | None = None
         self._made = ""  # name of the study that this mirror made
         self._held: set[int] = set()
-        self.new = self._seen = self._given = self._done = 0
+        self._told = False  # that something failed: once, for a busy storage fails often
+        self._before = self._seen = self._given = self._done = 0
         self._pending: list[Waiting] = []
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="archgym-mirror", daemon=True)
@@ -200,6 +95,7 @@ class Mirror:
             raise
         except Exception as error:
             raise InputError(f"cannot write to the storage {self.place}: {reason(error)}") from error
+        self._before = len(self._held)
         self._thread.start()
         return self
 
@@ -210,8 +106,9 @@ class Mirror:
         step = (self._last - begun) / max(len(rows), 1)
         self._seen += len(table)
         self._given += len(rows)
-        for start in range(0, len(rows), CHUNK):
-            self._queue.put(Waiting(table.take(rows[start : start + CHUNK]), begun + start * step, step))
+        chunk = DATABASE_CHUNK if self.place.is_url else CHUNK
+        for start in range(0, len(rows), chunk):
+            self._queue.put(Waiting(table.take(rows[start : start + chunk]), begun + start * step, step))
 
     @property
     def held(self) -> int:
@@ -219,20 +116,20 @@ class Mirror:
         return len(self._held)
 
     @property
+    def new(self) -> int:
+        """Trials in the study that this mirror has added."""
+        return len(self._held) - self._before
+
+    @property
     def missing(self) -> int:
         """Trials given to the mirror that the study does not hold."""
         return self._given - self._done
 
     def close(self) -> None:
-        """Wait until all is written, or nothing moves any more; say so where trials are missing or left out."""
+        """Wait until all is written, nothing moves any more, or Ctrl-C; say so where trials are missing or left out."""
         self._queue.put(None)
-        done, since = -1, 0.0
-        while self._thread.is_alive():
-            self._thread.join(0.2)
-            if self._done != done:
-                done, since = self._done, time.monotonic()
-            elif time.monotonic() - since > HANGS_S:
-                break
+        with contextlib.suppress(KeyboardInterrupt):
+            self._wait()
         if self.missing:
             log.warning(
                 "%s trials of %s are not in %s; all are in the run directory, and this adds them:\n  %s",
@@ -240,6 +137,16 @@ class Mirror:
             )  # fmt: skip
         elif self._chosen.every > 1:
             log.info("mirrored %s (in %s)", self._kept(), self.place)
+
+    def _wait(self) -> None:
+        """As long as trials are written, or the thread waits for its turn."""
+        done, since = -1, 0.0
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+            if self._done != done or is_busy(self.error):
+                done, since = self._done, time.monotonic()
+            elif time.monotonic() - since > HANGS_S:
+                break
 
     def _remedy(self) -> str:
         command = f"archgym mirror {shlex.quote(shortened(str(self._path)))}"
@@ -265,26 +172,36 @@ class Mirror:
                 listed.append(self._queue.get())
             ended = listed[-1] is None
             self._pending += [waiting for waiting in listed if waiting is not None]
-            deadline = time.monotonic() + PATIENCE_S
-            while not self._written(ended) and ended and is_busy(self.error) and time.monotonic() < deadline:
-                time.sleep(random.uniform(0.1, 1))
+            with contextlib.suppress(Exception):  # kept as `error`
+                if ended:
+                    patiently(lambda: self._attempt(self._finish))
+                else:
+                    self._attempt(self._catch_up)
 
-    def _written(self, ended: bool) -> bool:
+    def _attempt(self, action: Callable[[Study], None]) -> None:
+        """A failure is told once. The storage is opened anew at the next attempt, but a database that is just busy."""
         try:
-            study = self._connect()
-            while self._pending:
-                self._write(study, self._pending[0])
-                self._done += len(self._pending.pop(0).table)
-            if ended and self._chosen.every > 1 and self.new:
-                with self._opened().batch():
-                    study.set_user_attr("mirrored", self._kept())
+            action(self._connect())
         except Exception as error:
-            if self.error is None:
+            if not self._told:
                 log.warning("cannot mirror to %s: %s; the search goes on", self.place, reason(error))
-            self.error, self._backend, self._study = error, None, None
-            return False
+                self._told = True
+            self.error = error
+            if not (self.place.is_url and is_busy(error)):
+                self._backend = self._study = None
+            raise
         self.error = None
-        return True
+
+    def _catch_up(self, study: Study) -> None:
+        while self._pending:
+            self._write(study, self._pending[0])
+            self._done += len(self._pending.pop(0).table)
+
+    def _finish(self, study: Study) -> None:
+        self._catch_up(study)
+        if self._chosen.every > 1 and self.new:
+            with self._opened().batch():
+                study.set_user_attr("mirrored", self._kept())
 
     def _write(self, study: Study, waiting: Waiting) -> None:
         trials = self._translation.trials(*waiting)
@@ -292,9 +209,9 @@ class Mirror:
         if not new:
             return
         with self._opened().batch():
-            study.add_trials(new)
-        self._held.update(trial.user_attrs[TRIAL] for trial in new)
-        self.new += len(new)
+            for trial in new:  # each a transaction of its own in a database, which holds them as far as it came
+                study.add_trial(trial)
+                self._held.add(trial.user_attrs[TRIAL])
 
     def _opened(self) -> Backend:
         if self._backend is None:

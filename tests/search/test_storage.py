@@ -24,7 +24,8 @@ from archgym.errors import ArchGymError, InputError, MissingExtraError, RunError
 from archgym.search import load_run, resume_search, search, storage
 from archgym.search.backends import BatchedJournal
 from archgym.search.places import JOURNAL_MOST, hidden, place_of
-from archgym.search.storage import Chosen, distribution, mirror_run
+from archgym.search.storage import mirror_run
+from archgym.search.translation import Chosen, distribution
 from archgym.space import Parameter
 
 
@@ -252,7 +253,6 @@ def test_the_command_line_in_config_json_has_no_password(run, monkeypatch) -> No
 def quickly(monkeypatch, seconds=0.3) -> None:
     monkeypatch.setattr("archgym.search.backends.ANSWER_S", seconds)
     monkeypatch.setattr("archgym.search.backends.PATIENCE_S", seconds)
-    monkeypatch.setattr(storage, "PATIENCE_S", seconds)
     monkeypatch.setattr(storage, "HANGS_S", seconds)
 
 

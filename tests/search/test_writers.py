@@ -9,12 +9,10 @@ import time
 
 import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 
 from archgym.objective import Objective
 from archgym.search import load_run, search
-from archgym.search.backends import patiently
+from archgym.search.backends import opened, patiently
 from archgym.search.places import place_of
 from archgym.search.request import request_of
 from archgym.search.run import Run
@@ -51,10 +49,9 @@ def written(run: Run, target: str, trials: int) -> dict[str, list[int]]:
     for process in processes:
         process.join()
     assert {process.exitcode for process in processes} == {0}
-    kept = place_of(target, run.path).target
-    opened = kept if "://" in kept else JournalStorage(JournalFileBackend(kept))
-    names = patiently(lambda: optuna.get_all_study_names(opened))  # a server takes a moment to see who has gone
-    studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
+    storage = opened(place_of(target, run.path)).storage  # one for all studies: each has connections of its own
+    names = patiently(lambda: optuna.get_all_study_names(storage))  # a server takes a moment to see who has gone
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
     assert all(study.user_attrs["run"].endswith(study.study_name) for study in studies)
     assert all(study.metric_names == ["latency_s*energy_j"] for study in studies)
     return {study.study_name: [trial.user_attrs["trial"] for trial in study.trials] for study in studies}
