@@ -280,16 +280,21 @@ class Objective:
         """Text of each expression."""
         return [expression.text for expression in self.expressions]
 
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics used, each once, those of objectives first."""
+        expressions = (*self.expressions, *(constraint.expression for constraint in self.constraints))
+        return list(dict.fromkeys(name for expression in expressions for name in expression.names))
+
     def check(self, known: Sequence[str]) -> None:
         """Check the metrics used against those an environment has.
 
         Raises:
             UnknownNameError: an expression uses a metric that is not known.
         """
-        for expression in (*self.expressions, *(constraint.expression for constraint in self.constraints)):
-            for name in expression.names:
-                if name not in known:
-                    raise unknown("metric", name, known)
+        for name in self.metrics:
+            if name not in known:
+                raise unknown("metric", name, known)
 
     def measure(self, metrics: np.ndarray) -> tuple[FloatArray, FloatArray]:
         """Objectives [N, K] and violation [N], as in Outcome."""

@@ -6,6 +6,8 @@ choose the agents' defaults: those come from mobilenetv2 and bert-base.
 python benchmarks/agents.py optimum               # once: the true optima of all tasks, an hour on two cores
 python benchmarks/agents.py run --out DIR         # makes what is not there yet
 python benchmarks/agents.py report --out DIR      # tables; benchmarks/agents.json
+
+Agents without runs in DIR keep what the record says of them.
 """
 
 import argparse
@@ -15,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 import archgym
-from archgym.search.compare import Comparison, Standing
 
 OBJECTIVE = ["latency_s*energy_j"]
 TASKS = {
@@ -28,7 +29,7 @@ TASKS = {
 GROUPS = (
     (10_000, 10, "random,genetic,ppo"),
     (1000, 10, "bottleneck,annealing,reinforce,ant_colony,local,cma_es,sobol,a2c,masked_ppo,dqn"),
-    (300, 10, "bayesian,surrogate_genetic,tpe"),
+    (300, 10, "composite,bayesian,forest,surrogate_genetic,tpe"),
 )
 RECORD = Path(__file__).with_name("agents.json")
 SHOWN = (100, 300, 1000, 10_000)
@@ -52,22 +53,37 @@ def run(out: Path) -> None:
 
 def report(out: Path) -> None:
     found = archgym.compare_runs(sorted(path for path in out.iterdir() if path.is_dir()))
-    record = found.as_dict() | {"tasks": sorted({entry.task for entry in found.entries})}
+    tasks = list(dict.fromkeys(entry.task for entry in found.entries))  # in the order of the columns of `final`
+    record = merged(json.loads(RECORD.read_text()), found.as_dict() | {"tasks": tasks})
     RECORD.write_text(json.dumps(record, indent=1, default=float) + "\n")
     print(
         f"{found.measure} over {found.reference}, %, interquartile mean [95 % interval]; * better than random at 95 %\n"
     )
     print("| agent | " + " | ".join(f"{n:,}" for n in SHOWN) + " | ms per design |")
     print("|---|" + "---:|" * (len(SHOWN) + 1))
-    for standing in found.standings:
-        cells = [cell(found, standing, n) for n in SHOWN]
-        print(f"| {standing.contestant} | " + " | ".join(cells) + f" | {standing.overhead_ms:.2g} |")
+    for agent in record["agents"]:
+        cells = [cell(agent, record["checkpoints"].index(n)) for n in SHOWN]
+        print(f"| {agent['agent']} | " + " | ".join(cells) + f" | {agent['agent_ms_per_design']:.2g} |")
     print("\nWorst task's median at the end, %\n")
-    tasks = [short(task) for task in dict.fromkeys(entry.task for entry in found.entries)]
-    for standing in found.standings:
-        medians = 100 * np.median(standing.final, axis=0)
+    for agent in record["agents"]:
+        medians = 100 * np.median(agent["final"], axis=0)
         worst = int(medians.argmax())
-        print(f"- {standing.contestant} after {standing.last:,}: {medians[worst]:.3g} ({tasks[worst]})")
+        print(f"- {agent['agent']} after {agent['designs']:,}: {medians[worst]:.3g} ({short(tasks[worst])})")
+
+
+def merged(before: dict, now: dict) -> dict:
+    """What was found now, and what was known before of agents that did not run now: of the same tasks and measure.
+
+    Raises:
+        SystemExit: they cannot be held side by side.
+    """
+    if any(sorted(before[key]) != sorted(now[key]) for key in ("measure", "reference", "checkpoints", "tasks")):
+        raise SystemExit("the record is of other tasks, or of another reference: run all agents")
+    names = {agent["agent"] for agent in now["agents"]}
+    agents = now["agents"] + [agent for agent in before["agents"] if agent["agent"] not in names]
+    reached = [[np.inf if np.isnan(iqm["value"]) else iqm["value"] for iqm in agent["iqm"][::-1]] for agent in agents]
+    order = sorted(range(len(agents)), key=lambda place: reached[place])
+    return now | {"agents": [agents[place] for place in order]}
 
 
 def short(task: str) -> str:
@@ -76,13 +92,12 @@ def short(task: str) -> str:
     return f"{environment.split()[0]}, {rest.split(': ')[0]}"
 
 
-def cell(found: Comparison, standing: Standing, designs: int) -> str:
-    at = found.checkpoints.index(designs)
-    value, over = standing.values[at], standing.over_baseline[at]
-    if np.isnan(value.value):
+def cell(agent: dict, at: int) -> str:
+    value, over = agent["iqm"][at], agent["over_random"][at]
+    if np.isnan(value["value"]):
         return ""
-    mark = " *" if over is not None and over.low > 0.5 else ""
-    return f"{100 * value.value:.3g} [{100 * value.low:.2g}, {100 * value.high:.2g}]{mark}"
+    mark = " *" if over is not None and over["low"] > 0.5 else ""
+    return f"{100 * value['value']:.3g} [{100 * value['low']:.2g}, {100 * value['high']:.2g}]{mark}"
 
 
 def main() -> None:

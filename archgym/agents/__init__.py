@@ -39,6 +39,11 @@ AGENTS = Registry(
             "Gaussian processes, batches of qLogEI and qLogNEHVI (BoTorch)",
             extra="models",
         ),
+        "composite": Entry(
+            "archgym.agents.composite:Composite",
+            "Gaussian processes of every metric in the objective (BoTorch)",
+            extra="models",
+        ),
         "tpe": Entry("archgym.agents.tpe:TPE", "tree-structured Parzen estimator (Optuna)"),
         "ppo": Entry("archgym.agents.ppo:PPO", "proximal policy optimisation (Stable-Baselines3)", extra="rl"),
         "a2c": Entry("archgym.agents.a2c:A2C", "advantage actor-critic (Stable-Baselines3)", extra="rl"),

@@ -1,18 +1,14 @@
 """Bayesian optimisation by Gaussian processes: BoTorch's models and acquisition functions over a discrete space.
 
-Sources: M. Balandat et al., "BoTorch: a framework for efficient Monte-Carlo Bayesian optimization", NeurIPS 2020;
-S. Ament et al., "Unexpected improvements to expected improvement for Bayesian optimization", NeurIPS 2023 (qLogEI,
-qLogNEHVI); S. Daulton, M. Balandat, E. Bakshy, "Parallel Bayesian optimization of multiple noisy objectives with
-expected hypervolume improvement", NeurIPS 2021; J. Gardner et al., "Bayesian optimization with inequality
-constraints", ICML 2014 (improvement weighted by the probability of validity, equation 6); C. Hvarfner, E. O. Hellsten,
-L. Nardi, "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024 (length-scale priors).
+Sources: S. Ament et al., "Unexpected improvements to expected improvement for Bayesian optimization", NeurIPS 2023
+(qLogEI, qLogNEHVI); S. Daulton, M. Balandat, E. Bakshy, "Parallel Bayesian optimization of multiple noisy objectives
+with expected hypervolume improvement", NeurIPS 2021; J. Gardner et al., "Bayesian optimization with inequality
+constraints", ICML 2014 (improvement weighted by the probability of validity, equation 6).
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,35 +17,25 @@ from botorch.acquisition.logei import qLogExpectedImprovement
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.acquisition.multi_objective.objective import WeightedMCMultiOutputObjective
 from botorch.acquisition.objective import LinearMCObjective
-from botorch.exceptions.errors import ModelFittingError
-from botorch.exceptions.warnings import BotorchWarning
-from botorch.fit import fit_gpytorch_mll
 from botorch.models.gp_regression import SingleTaskGP
 from botorch.models.model_list_gp_regression import ModelListGP
-from botorch.models.transforms.outcome import Standardize
 from botorch.optim.optimize import optimize_acqf_discrete
 from botorch.sampling.normal import SobolQMCNormalSampler
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.utils.warnings import NumericalWarning
-from linear_operator.utils.errors import NotPSDError
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from archgym.agents.acquisition import log_expected_improvement, most_promising
-from archgym.agents.base import Range, State
+from archgym.agents.base import Range
 from archgym.agents.encoding import Encoder
 from archgym.agents.memory import Pool
-from archgym.agents.modelled import Modelled
+from archgym.agents.processes import OverProcesses, predict, silent
 from archgym.agents.torch_seeding import isolated
 from archgym.agents.trees import LogValidity, log_validity
-from archgym.objective import FloatArray, Outcome
+from archgym.objective import FloatArray
 from archgym.space import DesignSpace, Indices
 
 Rows = NDArray[np.int64]
 
-NOISE = 1e-6  # variance of objectives told, in units of that of all: they are exact
-ITERATIONS = 50  # of L-BFGS at each fit
 SAMPLES = 128, 32  # of the posterior in BoTorch's acquisition functions, for one objective and for several
 SHORTLIST = 128, 48  # designs that a batch is chosen from, likewise: hypervolume takes a hundred times longer
 GENERATIONS, WIDTH = 8, 100  # of the search for the shortlist
@@ -60,7 +46,7 @@ LEAST_CHANCE = 0.2  # of being valid, for a place among the designs of several o
 DEVIATION = 1e-3  # least deviation of an objective in units of its logarithm: a factor of 1.001
 
 
-class Bayesian(Modelled):
+class Bayesian(OverProcesses):
     """Gaussian processes of every log objective, trees for validity, and expected improvement.
 
     Of two objectives, the improvement is that of the hypervolume; of more, the batch comes from the first fronts of
@@ -98,53 +84,28 @@ class Bayesian(Modelled):
         refit: float = 1.15,
         sure: float = 0.25,
     ) -> None:
-        super().__init__(space, n_objectives, seed, batch, startup)
-        self.refit, self.sure = refit, sure
+        super().__init__(space, n_objectives, seed, batch, startup, refit)
+        self.sure = sure
         self._encode = Encoder(space)
-        self._fitted = 0  # designs known at the last fit
-        self._hyperparameters = np.zeros((n_objectives, 0))  # of each process
 
     # -- the contract
 
     def promising(self, n: int, rng: np.random.Generator) -> Indices:
         """Those of greatest acquisition among the best that a search over the models found."""
         log_valid = log_validity(self._told, self._encode, rng, TREES)
-        with isolated(rng), _silent():
-            models = self._models()
+        with isolated(rng), silent():
+            models = self.models()
             chosen = self._search(models, log_valid, rng).indices
             if len(chosen) > n and self._told.valid.any() and self.n_objectives <= HYPERVOLUME:
                 chosen = self._batch(models, log_valid, chosen, n, rng)
         return chosen
 
-    def tell(self, indices: Indices, outcome: Outcome) -> None:
-        """Remember, and fit once that has grown by the share `refit`."""
-        super().tell(indices, outcome)
-        if self._ready and len(self._told) >= self.refit * self._fitted:
-            self._fitted = len(self._told)
-            with isolated(np.random.default_rng([self.seed, self.asked, 1])), _silent():
-                self._hyperparameters = np.array([_fitted(model) for model in self._models()])
-
-    def state(self) -> State:
-        """What was told, and the hyperparameters of the processes."""
-        return super().state() | {"fitted": self._fitted, "hyperparameters": self._hyperparameters}
-
-    def load(self, state: State) -> None:
-        """Continue from a saved state."""
-        super().load(state)
-        self._fitted, self._hyperparameters = int(state["fitted"]), np.asarray(state["hyperparameters"])
+    def known(self) -> tuple[FloatArray, FloatArray]:
+        """Log objectives of feasible designs."""
+        feasible = self._told.feasible
+        return self._encode(self._told.pool.indices[feasible]), self._told.values[feasible]
 
     # -- models
-
-    def _models(self) -> list[SingleTaskGP]:
-        """A process of each objective over feasible designs."""
-        features, feasible = self._encode(self._told.pool.indices), self._told.feasible
-        models = [_process(features[feasible], column) for column in self._told.values[feasible].T]
-        if self._hyperparameters.size:
-            for model, vector in zip(models, self._hyperparameters, strict=True):
-                vector_to_parameters(torch.tensor(vector), model.parameters())
-        for model in models:
-            model.eval()
-        return models
 
     def _search(self, models: list[SingleTaskGP], log_valid: LogValidity, rng: np.random.Generator) -> Pool:
         """New designs by the gain expected of one objective, times the probability that they are valid.
@@ -158,7 +119,7 @@ class Bayesian(Modelled):
             chance = log_valid(indices)
             if not valid.any():
                 return -chance[:, None], np.zeros(len(indices))
-            means, deviations = _predict(models, self._encode(indices))
+            means, deviations = predict(models, self._encode(indices))
             if self.n_objectives > 1:
                 return means - deviations, np.maximum(0.0, np.log(LEAST_CHANCE) - chance)
             gain = log_expected_improvement(means[:, 0], np.maximum(deviations[:, 0], DEVIATION), float(best))
@@ -188,7 +149,7 @@ class Bayesian(Modelled):
         """
         if self.n_objectives > 1:
             return np.zeros(0, np.int64)
-        mean, deviation = (column[:, 0] for column in _predict(models, self._encode(indices)))
+        mean, deviation = (column[:, 0] for column in predict(models, self._encode(indices)))
         best = self._told.values[self._told.valid, 0].min()
         chance = log_ndtr((best - mean) / np.maximum(deviation, 1e-5)) + log_valid(indices)
         return np.argsort(-chance, kind="stable")
@@ -225,39 +186,3 @@ class _Weighted:
     def set_X_pending(self, X_pending: torch.Tensor | None = None) -> None:
         self.X_pending = X_pending
         self.acquisition.set_X_pending(X_pending)
-
-
-def _process(features: FloatArray, values: FloatArray) -> SingleTaskGP:
-    """A Gaussian process of standardised values, BoTorch's kernel and priors."""
-    y = torch.tensor(values)[:, None]
-    variance = torch.full_like(y, NOISE * max(float(values.var()), 1e-12))
-    return SingleTaskGP(torch.tensor(features), y, train_Yvar=variance, outcome_transform=Standardize(1))
-
-
-def _fitted(model: SingleTaskGP) -> FloatArray:
-    """The hyperparameters of greatest posterior density, from those the model has; these where none can be found."""
-    before = parameters_to_vector(model.parameters()).detach().clone()
-    try:
-        likelihood = ExactMarginalLogLikelihood(model.likelihood, model)
-        fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": ITERATIONS}})
-    except (ModelFittingError, NotPSDError):
-        return np.asarray(before.numpy())
-    return np.asarray(parameters_to_vector(model.parameters()).detach().numpy())
-
-
-def _predict(models: list[SingleTaskGP], features: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Means and deviations [N, models]; a joint posterior is many times faster here than N of one design each."""
-    with torch.no_grad():
-        posteriors = [model.posterior(torch.tensor(features)) for model in models]
-        means = [posterior.mean[:, 0].numpy() for posterior in posteriors]
-        deviations = [posterior.variance[:, 0].clamp_min(1e-12).sqrt().numpy() for posterior in posteriors]
-    return np.stack(means, axis=1), np.stack(deviations, axis=1)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without warnings of fits that stop early and of nearly equal designs."""
-    with warnings.catch_warnings():
-        for category in (BotorchWarning, NumericalWarning, RuntimeWarning):
-            warnings.simplefilter("ignore", category)
-        yield

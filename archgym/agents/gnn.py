@@ -263,12 +263,7 @@ def _of_metrics(view: View, warm: Surrogate | None) -> Learnt:
 
     def judge(found: NDArray[np.float32], told: FloatArray) -> tuple[FloatArray, FloatArray]:
         known = told[~np.isnan(told).any(axis=1)]
-        columns = np.exp(found.astype(np.float64)) - offsets(known)
-        metrics = np.zeros(len(found), view.dtype)
-        for name, column in zip(names, columns.T, strict=True):
-            metrics[name] = column
-        metrics["feasible"] = True
-        outcome = view.judge(metrics)
+        outcome = view.outcome(names, np.exp(found.astype(np.float64)) - offsets(known))
         return symmetric_log(outcome.objectives), outcome.violation
 
     whose = None if warm is None else warm.layout.space  # a cost model may offer fewer choices than it was taught

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from archgym.envs.evaluator import Evaluator
 from archgym.metrics import Metric
-from archgym.objective import Objective, Outcome
+from archgym.objective import FloatArray, Objective, Outcome
 from archgym.space import DesignSpace, Indices
 from archgym.surrogates.features import Observer, Seen
 from archgym.surrogates.surrogate import network_of
@@ -23,14 +23,22 @@ class View(NamedTuple):
         see: designs [N, P], and the space whose surrogates are to see them (None for this one), to what those see.
         metrics: what is known of each design after it was evaluated.
         dtype: record type of `metrics`, with `feasible` and `why`.
-        judge: metrics [N] to their outcome under the objective.
+        objective: what is minimised under which constraints.
     """
 
     environment: str
     see: Callable[[Indices, DesignSpace | None], Seen]
     metrics: tuple[Metric, ...]
     dtype: np.dtype[np.void]
-    judge: Callable[[np.ndarray], Outcome]
+    objective: Objective
+
+    def outcome(self, names: Sequence[str], values: FloatArray) -> Outcome:
+        """Outcome of feasible designs of which some metrics [N, T] are predicted; the others are 0."""
+        metrics = np.zeros(len(values), self.dtype)
+        for name, column in zip(names, values.T, strict=True):
+            metrics[name] = column
+        metrics["feasible"] = True
+        return self.objective(metrics)
 
 
 def view_of(evaluator: Evaluator, objective: Objective, space: DesignSpace) -> View:
