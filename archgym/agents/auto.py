@@ -15,7 +15,7 @@ SUMMARY = "the one that suits the budget: recommended"
 # Up to how many designs, and for one or several objectives: the agents that suit, best first. The last needs no extra.
 # Which is best where is measured: see the comparison in docs/agents.md.
 SUITED: tuple[tuple[float, tuple[str, ...], tuple[str, ...]], ...] = (
-    (500, ("bayesian", "bottleneck"), ("bayesian", "genetic")),
+    (500, ("composite", "bottleneck"), ("bayesian", "genetic")),
     (2000, ("bottleneck",), ("surrogate_genetic", "genetic")),
     (math.inf, ("genetic",), ("genetic",)),
 )
