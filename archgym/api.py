@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archgym.costmodels import build
 from archgym.envs.cosearch import Choices
 from archgym.envs.evaluator import ANALYTICAL, Evaluator
-from archgym.errors import InputError, missing_extra
+from archgym.errors import InputError, RunError, missing_extra
 from archgym.evaluation import Evaluation as Evaluation
 from archgym.evaluation import evaluate as evaluate
 from archgym.problem import Problem, Quality, family_of, network_of, objective_of, pose
@@ -235,6 +235,8 @@ def compare(
         jobs += [comparing.Job(name, Path(f"{where}-s{seed}"), own | {"seed": seed}) for seed in range(seeds)]
     failed = comparing.make_runs(jobs, on_done=on_done)
     lost = {job.contestant for job, _ in failed}
+    if len(lost) == len({job.contestant for job in jobs}):
+        raise RunError(f"no agent has finished all of its runs; {failed[0][0].path.name}: {failed[0][1]}")
     found = comparing.compare_runs((job.contestant, job.path) for job in jobs if job.contestant not in lost)
     return found, folder, failed
 

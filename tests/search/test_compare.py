@@ -93,3 +93,8 @@ def test_what_cannot_be_compared_says_so(tmp_path) -> None:
     front = api.compare_runs([tmp_path / "two"])
     assert front.measure == "share of the hypervolume missing"
     assert front.entries[0].igd is not None
+
+
+def test_says_why_where_every_agent_fails(tmp_path) -> None:
+    with pytest.raises(RunError, match=r"random_nope_1-s0: agent random has no options"):
+        archgym.compare("systolic", "resnet18", ["random?nope=1"], budget=10, seeds=1, out=tmp_path / "runs")
