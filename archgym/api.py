@@ -210,7 +210,8 @@ def compare(
         The comparison, the directory of its runs, and the runs that failed with their errors.
 
     Raises:
-        InputError, RunError: as `search` and archgym.search.compare.compare_runs.
+        InputError, RunError: as `search` and archgym.search.compare.compare_runs; RunError, too, where no agent
+            finished all its runs.
     """
     from archgym.agents.auto import resolved
     from archgym.search import compare as comparing

@@ -77,7 +77,7 @@ def merged(before: dict, now: dict) -> dict:
     Raises:
         SystemExit: they cannot be held side by side.
     """
-    if any(sorted(before[key]) != sorted(now[key]) for key in ("measure", "reference", "checkpoints", "tasks")):
+    if any(before[key] != now[key] for key in ("measure", "reference", "checkpoints", "tasks")):
         raise SystemExit("the record is of other tasks, or of another reference: run all agents")
     names = {agent["agent"] for agent in now["agents"]}
     agents = now["agents"] + [agent for agent in before["agents"] if agent["agent"] not in names]

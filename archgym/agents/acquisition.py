@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from archgym.agents.genetic import Genetic, crowded_order
 from archgym.agents.memory import Known, Pool
@@ -30,6 +30,11 @@ def log_expected_improvement(mean: FloatArray, deviation: FloatArray, best: floa
     density = -(u**2) / 2 - np.log(np.sqrt(2 * np.pi))
     direct = np.log(np.maximum(np.exp(density) + u * ndtr(u), 1e-300))
     return np.asarray(np.log(deviation) + np.where(u < -1, density + np.log(rest), direct))
+
+
+def log_chance_of_improvement(mean: FloatArray, deviation: FloatArray, best: float) -> FloatArray:
+    """Logarithm of the probability [N] of improving on `best` (smaller is better)."""
+    return np.asarray(log_ndtr((best - mean) / deviation))
 
 
 def most_promising(

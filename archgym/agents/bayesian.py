@@ -8,7 +8,6 @@ constraints", ICML 2014 (improvement weighted by the probability of validity, eq
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,17 +21,14 @@ from botorch.models.model_list_gp_regression import ModelListGP
 from botorch.optim.optimize import optimize_acqf_discrete
 from botorch.sampling.normal import SobolQMCNormalSampler
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
-from archgym.agents.acquisition import log_expected_improvement, most_promising
-from archgym.agents.base import Range
-from archgym.agents.encoding import Encoder
+from archgym.agents.acquisition import log_chance_of_improvement, log_expected_improvement, most_promising
 from archgym.agents.memory import Pool
 from archgym.agents.processes import OverProcesses, predict, silent
 from archgym.agents.torch_seeding import isolated
 from archgym.agents.trees import LogValidity, log_validity
 from archgym.objective import FloatArray
-from archgym.space import DesignSpace, Indices
+from archgym.space import Indices
 
 Rows = NDArray[np.int64]
 
@@ -65,28 +61,7 @@ class Bayesian(OverProcesses):
         sure: share of the batch for the greatest probability of improvement; the rest for its expected size.
     """
 
-    budget: ClassVar[int] = 300
     most: ClassVar[int | None] = 500
-    hyperparameters: ClassVar[Mapping[str, Range]] = {
-        "batch": Range(1, 16, log=True),
-        "startup": Range(16, 64, log=True),
-        "refit": Range(1.05, 1.5),
-        "sure": Range(0.0, 0.5),
-    }
-
-    def __init__(
-        self,
-        space: DesignSpace,
-        n_objectives: int,
-        seed: int,
-        batch: int = 4,
-        startup: int = 32,
-        refit: float = 1.15,
-        sure: float = 0.25,
-    ) -> None:
-        super().__init__(space, n_objectives, seed, batch, startup, refit)
-        self.sure = sure
-        self._encode = Encoder(space)
 
     # -- the contract
 
@@ -94,10 +69,10 @@ class Bayesian(OverProcesses):
         """Those of greatest acquisition among the best that a search over the models found."""
         log_valid = log_validity(self._told, self._encode, rng, TREES)
         with isolated(rng), silent():
-            models = self.models()
-            chosen = self._search(models, log_valid, rng).indices
+            model = self.model()
+            chosen = self._search(model, log_valid, rng).indices
             if len(chosen) > n and self._told.valid.any() and self.n_objectives <= HYPERVOLUME:
-                chosen = self._batch(models, log_valid, chosen, n, rng)
+                chosen = self._batch(model, log_valid, chosen, n, rng)
         return chosen
 
     def known(self) -> tuple[FloatArray, FloatArray]:
@@ -107,7 +82,7 @@ class Bayesian(OverProcesses):
 
     # -- models
 
-    def _search(self, models: list[SingleTaskGP], log_valid: LogValidity, rng: np.random.Generator) -> Pool:
+    def _search(self, model: SingleTaskGP, log_valid: LogValidity, rng: np.random.Generator) -> Pool:
         """New designs by the gain expected of one objective, times the probability that they are valid.
 
         Of several objectives by non-dominated sorting of optimistic ones.
@@ -119,7 +94,7 @@ class Bayesian(OverProcesses):
             chance = log_valid(indices)
             if not valid.any():
                 return -chance[:, None], np.zeros(len(indices))
-            means, deviations = predict(models, self._encode(indices))
+            means, deviations = predict(model, self._encode(indices))
             if self.n_objectives > 1:
                 return means - deviations, np.maximum(0.0, np.log(LEAST_CHANCE) - chance)
             gain = log_expected_improvement(means[:, 0], np.maximum(deviations[:, 0], DEVIATION), float(best))
@@ -129,41 +104,41 @@ class Bayesian(OverProcesses):
         return most_promising(self._told, judge, goals, self._told.best(STARTS), rng, GENERATIONS, WIDTH)
 
     def _batch(
-        self, models: list[SingleTaskGP], log_valid: LogValidity, indices: Indices, n: int, rng: np.random.Generator
+        self, model: SingleTaskGP, log_valid: LogValidity, indices: Indices, n: int, rng: np.random.Generator
     ) -> Indices:
         """The `n` designs of greatest acquisition together, chosen one after the other."""
-        sure = self._surest(models, log_valid, indices)[: int(self.sure * n)]
+        sure = self._surest(model, log_valid, indices)[: int(self.sure * n)]
         rest = np.delete(np.arange(len(indices)), sure)[: max(SHORTLIST[self.n_objectives > 1], n)]
         choices, chances = torch.tensor(self._encode(indices[rest])), torch.tensor(log_valid(indices[rest]))
-        acquisition = _Weighted(self._acquisition(models, int(rng.integers(2**31))), choices, chances)
+        acquisition = _Weighted(self._acquisition(model, int(rng.integers(2**31))), choices, chances)
         if len(sure):
             acquisition.set_X_pending(torch.tensor(self._encode(indices[sure])))
         picked, _ = optimize_acqf_discrete(acquisition, q=n - len(sure), choices=choices, unique=True)
         gained = rest[[int((choices == row).all(dim=1).nonzero()[0, 0]) for row in picked]]
         return indices[np.concatenate([sure, gained])]
 
-    def _surest(self, models: list[SingleTaskGP], log_valid: LogValidity, indices: Indices) -> Rows:
+    def _surest(self, model: SingleTaskGP, log_valid: LogValidity, indices: Indices) -> Rows:
         """Rows of designs by their probability to be valid and better than the best, greatest first.
 
         None where there are several objectives.
         """
         if self.n_objectives > 1:
             return np.zeros(0, np.int64)
-        mean, deviation = (column[:, 0] for column in predict(models, self._encode(indices)))
+        mean, deviation = (column[:, 0] for column in predict(model, self._encode(indices)))
         best = self._told.values[self._told.valid, 0].min()
-        chance = log_ndtr((best - mean) / np.maximum(deviation, 1e-5)) + log_valid(indices)
-        return np.argsort(-chance, kind="stable")
+        chance = log_chance_of_improvement(mean, np.maximum(deviation, 1e-5), float(best))
+        return np.argsort(-(chance + log_valid(indices)), kind="stable")
 
-    def _acquisition(self, models: list[SingleTaskGP], seed: int) -> Any:
+    def _acquisition(self, model: SingleTaskGP, seed: int) -> Any:
         """BoTorch's qLogEI or qLogNEHVI of the objectives, negated because it maximises."""
         several = int(self.n_objectives > 1)
         sampler = SobolQMCNormalSampler(torch.Size([SAMPLES[several]]), seed=seed)
         values = torch.tensor(self._told.values[self._told.valid])
         if self.n_objectives == 1:
             negated = LinearMCObjective(torch.tensor([-1.0], dtype=torch.float64))
-            return qLogExpectedImprovement(models[0], best_f=-values.min(), sampler=sampler, objective=negated)
+            return qLogExpectedImprovement(model, best_f=-values.min(), sampler=sampler, objective=negated)
         return qLogNoisyExpectedHypervolumeImprovement(
-            ModelListGP(*models),
+            ModelListGP(*(model.subset_output([goal]) for goal in range(self.n_objectives))),
             ref_point=-values.max(dim=0).values - 0.1 * values.std(dim=0, correction=0),
             X_baseline=torch.tensor(self._encode(self._told.pool.indices[self._told.valid])),
             sampler=sampler,

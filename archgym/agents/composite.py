@@ -15,23 +15,23 @@ Evolutionary Computation 10(1), 2006 (several objectives: a new weighting for ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from botorch.models.gp_regression import SingleTaskGP
-from scipy.special import log_ndtr
 
-from archgym.agents.acquisition import log_expected_improvement, most_promising
-from archgym.agents.base import Range, State
-from archgym.agents.encoding import Encoder
+from archgym.agents.acquisition import log_chance_of_improvement, log_expected_improvement, most_promising
+from archgym.agents.base import State
 from archgym.agents.feasibility import log_feasibility
 from archgym.agents.memory import some_weights, symmetric_log
+from archgym.agents.modelled import Lessons
 from archgym.agents.processes import OverProcesses, joint, predict, silent
 from archgym.agents.torch_seeding import isolated
 from archgym.agents.trees import LogValidity, log_validity
 from archgym.objective import FloatArray, Outcome
-from archgym.space import DesignSpace, Indices
+from archgym.space import Indices
 from archgym.surrogates.targets import offsets_of
 from archgym.surrogates.view import View
 
@@ -75,7 +75,7 @@ class Beliefs:
     """What the processes say of designs at one ask.
 
     Args:
-        models: a process of each log part.
+        model: a process of each log part.
         features: designs to the features that they know.
         costs: log parts [..., T] to log costs and violation of the bounds, each [...].
         log_valid: designs to the logarithm of the probability of all that the processes do not tell: that they are
@@ -86,19 +86,19 @@ class Beliefs:
 
     def __init__(
         self,
-        models: list[SingleTaskGP],
+        model: SingleTaskGP,
         features: Callable[[Indices], FloatArray],
         costs: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
         log_valid: LogValidity,
         best: float,
         draws: FloatArray,
     ) -> None:
-        self._models, self._features, self._costs = models, features, costs
+        self._model, self._features, self._costs = model, features, costs
         self._log_valid, self._best, self._draws = log_valid, best, draws
 
     def judge(self, indices: Indices) -> tuple[FloatArray, FloatArray]:
         """For archgym.agents.acquisition: less is better."""
-        guess = self._guess(*predict(self._models, self._features(indices)))
+        guess = self._guess(*predict(self._model, self._features(indices)))
         score = _score(guess, self._log_valid(indices), self._best, log_expected_improvement)
         return -score[:, None], np.zeros(len(indices))
 
@@ -107,11 +107,12 @@ class Beliefs:
 
         The first `sure` have the greatest probability to improve, the others the greatest improvement to expect.
         """
-        means, spread = joint(self._models, self._features(indices))
+        means, spread = joint(self._model, self._features(indices))
         log_valid, best, chosen = self._log_valid(indices), self._best, list[int]()
         for place in range(min(n, len(indices))):
             guess = self._guess(means, np.sqrt(np.maximum(np.diagonal(spread, axis1=1, axis2=2).T, TINY)))
-            score = _score(guess, log_valid, best, _log_chance if place < sure else log_expected_improvement)
+            measure = log_chance_of_improvement if place < sure else log_expected_improvement
+            score = _score(guess, log_valid, best, measure)
             score[chosen] = -np.inf
             row = int(score.argmax())
             chosen.append(row)
@@ -138,40 +139,15 @@ class Composite(OverProcesses):
         sure: share of the batch for the greatest probability of improvement; the rest for its expected size.
     """
 
-    budget: ClassVar[int] = 300
     most: ClassVar[int | None] = 1000
-    hyperparameters: ClassVar[Mapping[str, Range]] = {
-        "batch": Range(1, 16, log=True),
-        "startup": Range(16, 64, log=True),
-        "refit": Range(1.05, 1.5),
-        "sure": Range(0.0, 0.5),
-    }
-
-    def __init__(
-        self,
-        space: DesignSpace,
-        n_objectives: int,
-        seed: int,
-        batch: int = 4,
-        startup: int = 32,
-        refit: float = 1.15,
-        sure: float = 0.25,
-    ) -> None:
-        super().__init__(space, n_objectives, seed, batch, startup, refit)
-        self.sure = sure
-        self._encode = Encoder(space)
-        self._values, self._why = np.zeros((0, 0)), np.zeros(0, np.int64)
-        self._parts: Parts | None = None
 
     # -- the contract
 
     def tell(self, indices: Indices, outcome: Outcome) -> None:
         """Remember designs and the parts of their objective."""
         rows = self._told.add(indices, outcome)
-        values = self.parts.values(outcome)[rows]
-        why = np.zeros(len(indices)) if self.view is None else outcome.metrics["why"]
-        self._values = np.concatenate([self._values.reshape(-1, values.shape[1]), values])
-        self._why = np.concatenate([self._why, why[rows].astype(np.int64)])
+        why = ~outcome.valid if self.view is None else outcome.metrics["why"]
+        self._lessons.add(self.parts.values(outcome)[rows], why[rows])
         self.fit_where_due()
 
     def promising(self, n: int, rng: np.random.Generator) -> Indices:
@@ -185,26 +161,28 @@ class Composite(OverProcesses):
 
     def state(self) -> State:
         """What was told, with all parts."""
-        return super().state() | {"values": self._values, "why": self._why}
+        return super().state() | self._lessons.state()
 
     def load(self, state: State) -> None:
         """Continue from a saved state."""
         super().load(state)
-        self._values, self._why = np.asarray(state["values"]), np.asarray(state["why"])
+        self._lessons.load(state)
 
     # -- models
 
-    @property
+    @cached_property
+    def _lessons(self) -> Lessons:
+        return Lessons()
+
+    @cached_property
     def parts(self) -> Parts:
         """Metrics where the search shows them, else objectives."""
-        if self._parts is None:
-            self._parts = _of_objectives() if self.view is None else _of_metrics(self.view())
-        return self._parts
+        return _of_objectives() if self.view is None else _of_metrics(self.view())
 
     def known(self) -> tuple[FloatArray, FloatArray]:
         """Features of feasible designs and the logarithms of their parts."""
         feasible = self._told.feasible
-        values = self._values[feasible]
+        values = self._lessons.values[feasible]
         return self._features(self._told.pool.indices[feasible]), np.log(values + offsets_of(values))
 
     def _features(self, indices: Indices) -> FloatArray:
@@ -214,7 +192,7 @@ class Composite(OverProcesses):
         """What is believed now, of one cost: of several objectives under weights drawn anew."""
         told, parts = self._told, self.parts
         bounds_known = self.view is not None and told.feasible.sum() >= FEW
-        offsets = offsets_of(self._values[told.feasible])
+        offsets = offsets_of(self._lessons.values[told.feasible])
         cost, best = told.scalarised(some_weights(self.n_objectives, rng))
 
         def costs(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -223,23 +201,18 @@ class Composite(OverProcesses):
             return cost(objectives).reshape(logs.shape[:-1]), outside.reshape(logs.shape[:-1])
 
         if bounds_known:
-            log_valid = log_feasibility(self.space, told.pool.indices, self._why, rng)
+            log_valid = log_feasibility(self.space, told.pool.indices, self._lessons.why, rng)
         else:
             log_valid = log_validity(told, self._encode, rng, TREES)
-        draws = rng.standard_normal((DRAWS, self._values.shape[1]))
+        draws = rng.standard_normal((DRAWS, self._lessons.values.shape[1]))
         draws = np.concatenate([draws, -draws])
-        return Beliefs(self.models(), self._features, costs, log_valid, best, draws / draws.std(axis=0))
+        return Beliefs(self.model(), self._features, costs, log_valid, best, draws / draws.std(axis=0))
 
 
 def _score(guess: Guess, log_valid: FloatArray, best: float, measure: Measure) -> FloatArray:
     """Logarithm of what designs gain [N] times the probability that they are valid; that alone where none is yet."""
     valid = guess.log_within + log_valid
     return valid + measure(guess.mean, guess.deviation, best) if np.isfinite(best) else valid
-
-
-def _log_chance(mean: FloatArray, deviation: FloatArray, best: float) -> FloatArray:
-    """Logarithm of the probability [N] of improving on `best`."""
-    return np.asarray(log_ndtr((best - mean) / deviation))
 
 
 def _of_metrics(view: View) -> Parts:

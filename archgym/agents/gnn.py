@@ -24,7 +24,7 @@ from archgym.agents.base import Range, State
 from archgym.agents.encoding import Encoder
 from archgym.agents.feasibility import log_feasibility
 from archgym.agents.memory import some_weights, symmetric_log
-from archgym.agents.modelled import Modelled
+from archgym.agents.modelled import Lessons, Modelled
 from archgym.agents.torch_seeding import isolated
 from archgym.agents.trees import DOUBT, LogValidity
 from archgym.errors import InputError
@@ -105,7 +105,7 @@ class GNN(Modelled):
         self.members, self.width, self.steps = members, width, steps
         self._encode = Encoder(space)
         self._warm = _warm(load(warm_start), space) if warm_start else None
-        self._values, self._why = np.zeros((0, 0)), np.zeros(0, np.int64)
+        self._lessons = Lessons()
         self._learnt: Learnt | None = None
 
     @property
@@ -126,10 +126,8 @@ class GNN(Modelled):
     def tell(self, indices: Indices, outcome: Outcome) -> None:
         """Remember designs and all that is known of them."""
         rows = self._told.add(indices, outcome)
-        values = self.learnt.values(outcome)[rows]
-        self._values = np.concatenate([self._values.reshape(-1, values.shape[1]), values])
         why = ~outcome.valid if self.view is None else outcome.metrics["why"]
-        self._why = np.concatenate([self._why, why[rows].astype(np.int64)])
+        self._lessons.add(self.learnt.values(outcome)[rows], why[rows])
 
     def propose(self, n: int, rng: np.random.Generator) -> Indices:
         """As Modelled; fewer at a time in the beginning."""
@@ -167,7 +165,7 @@ class GNN(Modelled):
     ) -> tuple[FloatArray, FloatArray]:
         """Costs [members, N] of designs, and their violation of the constraints [N], mean of the members."""
         seen = self.learnt.see(indices)
-        found = [self.learnt.judge(model.predictions(seen, member), self._values) for member in members]
+        found = [self.learnt.judge(model.predictions(seen, member), self._lessons.values) for member in members]
         goals, violation = zip(*found, strict=True)
         return cost(np.stack(goals)), np.mean(violation, axis=0)
 
@@ -180,7 +178,7 @@ class GNN(Modelled):
             return warm
         with isolated(rng):
             seen = self.learnt.see(self._told.pool.indices[rows])
-            part = Part(seen, self.learnt.logs(self._values[rows]).astype(np.float32))
+            part = Part(seen, self.learnt.logs(self._lessons.values[rows]).astype(np.float32))
             epochs = -(-self.steps // -(-len(seen) // BATCH))
             if warm is not None:
                 return warm.refined([part], int(rng.integers(2**31)), epochs, BATCH)
@@ -203,7 +201,7 @@ class GNN(Modelled):
         not suffice this one.
         """
         known = self._told.pool.indices
-        told = log_feasibility(self.space, known, self._why, rng) if len(known) else _certain
+        told = log_feasibility(self.space, known, self._lessons.why, rng) if len(known) else _certain
         if self._warm is None:
             return told
         validity, see = self._warm.validity, self.learnt.see
@@ -212,7 +210,7 @@ class GNN(Modelled):
     def state(self) -> State:
         """What was told, and which weights it started from."""
         warm = self._warm.weights_hash if self._warm is not None else ""
-        return super().state() | {"values": self._values, "why": self._why, "warm": warm}
+        return super().state() | self._lessons.state() | {"warm": warm}
 
     def load(self, state: State) -> None:
         """Continue from a saved state.
@@ -223,7 +221,7 @@ class GNN(Modelled):
         super().load(state)
         if state["warm"] != (self._warm.weights_hash if self._warm is not None else ""):
             raise InputError("the surrogate that this search started from has changed since")
-        self._values, self._why = np.asarray(state["values"]), np.asarray(state["why"])
+        self._lessons.load(state)
 
 
 def _certain(indices: Indices) -> FloatArray:

@@ -127,3 +127,28 @@ class Told:
             return np.asarray(weighted.max(axis=-1) + AUGMENTATION * weighted.sum(axis=-1))
 
         return tchebycheff, float(tchebycheff(values).min())
+
+
+class Lessons:
+    """What agents that learn more than objectives were told of each design of a `Told`.
+
+    Attributes:
+        values: what is learnt of it [N, T].
+        why: what is wrong with it, 0 for nothing [N].
+    """
+
+    def __init__(self) -> None:
+        self.values, self.why = np.zeros((0, 0)), np.zeros(0, np.int64)
+
+    def add(self, values: FloatArray, why: NDArray[np.int64] | NDArray[np.bool_]) -> None:
+        """Remember more designs."""
+        self.values = np.concatenate([self.values.reshape(-1, values.shape[1]), values])
+        self.why = np.concatenate([self.why, why.astype(np.int64)])
+
+    def state(self) -> State:
+        """For the state of an agent."""
+        return {"values": self.values, "why": self.why}
+
+    def load(self, state: State) -> None:
+        """From the state of an agent."""
+        self.values, self.why = np.asarray(state["values"]), np.asarray(state["why"])

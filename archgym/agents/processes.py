@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,7 +25,8 @@ from gpytorch.utils.warnings import NumericalWarning
 from linear_operator.utils.errors import NotPSDError
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from archgym.agents.base import State
+from archgym.agents.base import Range, State
+from archgym.agents.encoding import Encoder
 from archgym.agents.modelled import Modelled
 from archgym.agents.torch_seeding import isolated
 from archgym.objective import FloatArray, Outcome
@@ -38,17 +40,35 @@ class OverProcesses(Modelled):
     """An agent whose models are Gaussian processes, one for each column of `known`.
 
     Args:
-        batch, startup: of Modelled.
+        batch: designs proposed together.
+        startup: random designs first.
         refit: growth of what is known after which the processes' hyperparameters are fitted anew.
+        sure: share of the batch for the greatest probability of improvement; the rest for its expected size.
     """
 
+    budget: ClassVar[int] = 300
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        "batch": Range(1, 16, log=True),
+        "startup": Range(16, 64, log=True),
+        "refit": Range(1.05, 1.5),
+        "sure": Range(0.0, 0.5),
+    }
+
     def __init__(
-        self, space: DesignSpace, n_objectives: int, seed: int, batch: int, startup: int, refit: float
+        self,
+        space: DesignSpace,
+        n_objectives: int,
+        seed: int,
+        batch: int = 4,
+        startup: int = 32,
+        refit: float = 1.15,
+        sure: float = 0.25,
     ) -> None:
         super().__init__(space, n_objectives, seed, batch, startup)
-        self.refit = refit
+        self.refit, self.sure = refit, sure
+        self._encode = Encoder(space)
         self._fitted = 0  # designs known at the last fit
-        self._hyperparameters = np.zeros((0, 0))  # of each process
+        self._hyperparameters = np.zeros(0)  # of all processes
 
     @abstractmethod
     def known(self) -> tuple[FloatArray, FloatArray]:
@@ -64,7 +84,7 @@ class OverProcesses(Modelled):
         if self._ready and len(self._told) >= self.refit * self._fitted:
             self._fitted = len(self._told)
             with isolated(np.random.default_rng([self.seed, self.asked, 1])), silent():
-                self._hyperparameters = np.array([_fitted(model) for model in self.models()])
+                self._hyperparameters = _fitted(self.model())
 
     def state(self) -> State:
         """What was told, and the hyperparameters of the processes."""
@@ -75,34 +95,29 @@ class OverProcesses(Modelled):
         super().load(state)
         self._fitted, self._hyperparameters = int(state["fitted"]), np.asarray(state["hyperparameters"])
 
-    def models(self) -> list[SingleTaskGP]:
+    def model(self) -> SingleTaskGP:
         """The processes, given all that is known."""
-        features, values = self.known()
-        models = [_process(features, column) for column in values.T]
+        model = _processes(*self.known())
         if self._hyperparameters.size:
-            for model, vector in zip(models, self._hyperparameters, strict=True):
-                vector_to_parameters(torch.tensor(vector), model.parameters())
-        for model in models:
-            model.eval()
-        return models
+            vector_to_parameters(torch.tensor(self._hyperparameters), model.parameters())
+        model.eval()
+        return model
 
 
-def predict(models: list[SingleTaskGP], features: FloatArray) -> tuple[FloatArray, FloatArray]:
+def predict(model: SingleTaskGP, features: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Means and deviations [N, T]; a joint posterior is many times faster here than N of one design each."""
     with torch.no_grad():
-        posteriors = [model.posterior(torch.tensor(features)) for model in models]
-        means = [posterior.mean[:, 0].numpy() for posterior in posteriors]
-        deviations = [posterior.variance[:, 0].clamp_min(1e-12).sqrt().numpy() for posterior in posteriors]
-    return np.stack(means, axis=1), np.stack(deviations, axis=1)
+        posterior = model.posterior(torch.tensor(features))
+        return posterior.mean.numpy(), posterior.variance.clamp_min(1e-12).sqrt().numpy()
 
 
-def joint(models: list[SingleTaskGP], features: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Means [N, T] and covariances [T, N, N]."""
+def joint(model: SingleTaskGP, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Means [N, T] and covariances of designs [T, N, N]."""
     with torch.no_grad():
-        posteriors = [model.posterior(torch.tensor(features)) for model in models]
-        means = [posterior.mean[:, 0].numpy() for posterior in posteriors]
-        spreads = [posterior.distribution.covariance_matrix.numpy() for posterior in posteriors]
-    return np.stack(means, axis=1), np.stack(spreads)
+        posterior = model.posterior(torch.tensor(features))
+        n, targets = posterior.mean.shape
+        covariances = posterior.distribution.covariance_matrix.reshape(targets, n, targets, n)
+        return posterior.mean.numpy(), covariances.diagonal(dim1=0, dim2=2).movedim(-1, 0).numpy()
 
 
 @contextmanager
@@ -114,11 +129,15 @@ def silent() -> Iterator[None]:
         yield
 
 
-def _process(features: FloatArray, values: FloatArray) -> SingleTaskGP:
-    """A Gaussian process of standardised values, BoTorch's kernel and priors."""
-    y = torch.tensor(values)[:, None]
-    variance = torch.full_like(y, NOISE * max(float(values.var()), 1e-12))
-    return SingleTaskGP(torch.tensor(features), y, train_Yvar=variance, outcome_transform=Standardize(1))
+def _processes(features: FloatArray, values: FloatArray) -> SingleTaskGP:
+    """Independent Gaussian processes of the columns of values [N, T], standardised; BoTorch's kernel and priors."""
+    variances = NOISE * np.maximum(values.var(axis=0), 1e-12)
+    return SingleTaskGP(
+        torch.tensor(features),
+        torch.tensor(values),
+        train_Yvar=torch.tensor(variances).expand(values.shape),
+        outcome_transform=Standardize(values.shape[1]),
+    )
 
 
 def _fitted(model: SingleTaskGP) -> FloatArray:

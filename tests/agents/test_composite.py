@@ -12,7 +12,9 @@ pytest.importorskip("botorch")
 import archgym
 from archgym.agents import composite, processes
 from archgym.agents.composite import Composite
-from archgym.objective import Objective
+from archgym.agents.processes import OverProcesses, joint, predict, silent
+from archgym.objective import FloatArray, Objective
+from archgym.space import Indices
 from archgym.testing.agents import Problem, check_agent, mixed_space, play
 
 
@@ -30,6 +32,27 @@ def test_finds_the_optimum_of_a_small_space_behind_a_constraint() -> None:
     asked = np.concatenate(play(Composite(problem.space, 1, 0, batch=8, startup=16), problem, 10))
     assert len(np.unique(problem.space.rank(asked))) == len(asked) == 80  # of 1536
     assert problem(asked).scores.min() == optimum
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+def test_joint_and_single_predictions_agree(targets: int) -> None:
+    class Fixed(OverProcesses):
+        def known(self) -> tuple[FloatArray, FloatArray]:
+            features = np.random.default_rng(0).random((20, 4))
+            return features, np.stack([features.sum(axis=1), np.sin(5 * features[:, 0]), features[:, 1]], axis=1)[
+                :, :targets
+            ]
+
+        def promising(self, n: int, rng: np.random.Generator) -> Indices:
+            raise NotImplementedError
+
+    asked = np.random.default_rng(1).random((6, 4))
+    with silent():
+        model = Fixed(mixed_space(), 1, 0).model()
+        (means, deviations), (same, covariances) = predict(model, asked), joint(model, asked)
+    np.testing.assert_allclose(same, means)
+    np.testing.assert_allclose(np.diagonal(covariances, axis1=1, axis2=2).T, deviations**2)
+    assert covariances.shape == (targets, 6, 6)
 
 
 @pytest.mark.slow
