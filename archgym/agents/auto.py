@@ -16,6 +16,7 @@ SUMMARY = "the one that suits the budget: recommended"
 # Which is best where is measured: see the comparison in docs/agents.md.
 SUITED: tuple[tuple[float, tuple[str, ...], tuple[str, ...]], ...] = (
     (500, ("composite", "bottleneck"), ("bayesian", "genetic")),
+    (1000, ("composite", "bottleneck"), ("surrogate_genetic", "genetic")),
     (2000, ("bottleneck",), ("surrogate_genetic", "genetic")),
     (math.inf, ("genetic",), ("genetic",)),
 )

@@ -9,13 +9,14 @@ is not lost. Designs are described by their parameters and by the time that the 
 Sources: R. Astudillo, P. Frazier, "Bayesian optimization of composite functions", ICML 2019 (model the parts, not the
 objective); J. Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014 (improvement weighted by
 the probability of validity, equation 6); D. Ginsbourger, R. Le Riche, L. Carraro, "Kriging is well-suited to
-parallelize optimization", 2010 (batches: the kriging believer); J. Knowles, "ParEGO", IEEE Transactions on
-Evolutionary Computation 10(1), 2006 (several objectives: a new weighting for every batch).
+parallelize optimization", 2010 (batches: the kriging believer); D. Eriksson et al., "Scalable global optimization via
+local Bayesian optimization", NeurIPS 2019 (starting over with a model of its own); J. Knowles, "ParEGO", IEEE
+Transactions on Evolutionary Computation 10(1), 2006 (several objectives: a new weighting for every batch).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -23,15 +24,15 @@ import numpy as np
 from botorch.models.gp_regression import SingleTaskGP
 
 from archgym.agents.acquisition import log_chance_of_improvement, log_expected_improvement, most_promising
-from archgym.agents.base import State
+from archgym.agents.base import Range, State
 from archgym.agents.feasibility import log_feasibility
 from archgym.agents.memory import some_weights, symmetric_log
-from archgym.agents.modelled import Lessons
+from archgym.agents.modelled import Lessons, Told
 from archgym.agents.processes import OverProcesses, joint, predict, silent
 from archgym.agents.torch_seeding import isolated
 from archgym.agents.trees import LogValidity, log_validity
 from archgym.objective import FloatArray, Outcome
-from archgym.space import Indices
+from archgym.space import DesignSpace, Indices
 from archgym.surrogates.targets import offsets_of
 from archgym.surrogates.view import View
 
@@ -46,6 +47,9 @@ TREES = 32  # of the model of yes or no
 TIME_SCALE = 4.0  # of the logarithm of the roofline's time, beside parameters in 0..1
 TINY = 1e-12  # least variance
 DOUBT = 0.05  # of a draw: no design is sure to meet all bounds, nor to break one
+DRAWN = 4000  # random designs, of which the first of a later descent are drawn
+LEARNT_AGAIN = 1.05  # growth of what is known after which the model of feasibility is learnt anew
+BETTER = 1e-3  # least improvement of a log objective that keeps a descent going
 DEVIATION = 1e-3  # least deviation of an objective in units of its logarithm: a factor of 1.001
 
 
@@ -130,49 +134,95 @@ class Beliefs:
 
 
 class Composite(OverProcesses):
-    """Expected improvement of an objective computed from Gaussian processes of its metrics.
+    """Expected improvement of an objective computed from Gaussian processes of its metrics, again and again.
+
+    The processes are sure of what they have not seen, and a search that follows them ends in one basin. When a descent
+    has not found better designs for some time, the next one starts from random designs, with processes of its own.
 
     Args:
         batch: designs proposed together, each as if those before it had turned out as expected.
         startup: random designs first.
         refit: growth of what is known after which the processes' hyperparameters are fitted anew.
         sure: share of the batch for the greatest probability of improvement; the rest for its expected size.
+        patience: designs without improvement after which a descent ends; of one objective.
     """
 
     most: ClassVar[int | None] = 1000
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        **OverProcesses.hyperparameters,
+        "patience": Range(24, 96, log=True),
+    }
+
+    def __init__(
+        self,
+        space: DesignSpace,
+        n_objectives: int,
+        seed: int,
+        batch: int = 4,
+        startup: int = 32,
+        refit: float = 1.15,
+        sure: float = 0.25,
+        patience: int = 48,
+    ) -> None:
+        super().__init__(space, n_objectives, seed, batch, startup, refit, sure)
+        self.patience = patience
+        self._lessons = Lessons()
+        self._since = 0  # the first design of this descent
+        self._feasibility: tuple[int, LogValidity] | None = None  # learnt from so many designs
 
     # -- the contract
+
+    def propose(self, n: int, rng: np.random.Generator) -> Indices:
+        """As Modelled; of the random designs of a later descent more are likely to be feasible."""
+        if self._ready or not self._since:
+            return super().propose(n, rng)
+        drawn = self._told.known.fresh(self.space.sample(DRAWN, rng))
+        lots = rng.gumbel(size=len(drawn)) + self._log_feasible(drawn) / 2
+        return self._told.known.filled(drawn[np.argsort(-lots, kind="stable")[:n]], n, rng)
 
     def tell(self, indices: Indices, outcome: Outcome) -> None:
         """Remember designs and the parts of their objective."""
         rows = self._told.add(indices, outcome)
         why = ~outcome.valid if self.view is None else outcome.metrics["why"]
         self._lessons.add(self.parts.values(outcome)[rows], why[rows])
+        if self._stuck():
+            self._since, self._fitted, self._hyperparameters = len(self._told), 0, np.zeros(0)
         self.fit_where_due()
 
     def promising(self, n: int, rng: np.random.Generator) -> Indices:
         """The batch, then what else is likely to improve."""
-        told = self._told
+        here = self._basis
         with isolated(rng), silent():
             beliefs = self._beliefs(rng)
-            found = most_promising(told, beliefs.judge, 1, told.best(STARTS), rng, GENERATIONS, WIDTH).indices
+            found = most_promising(here, beliefs.judge, 1, here.best(STARTS), rng, GENERATIONS, WIDTH).indices
             chosen = beliefs.batch(found[: max(SHORTLIST, n)], n, int(self.sure * n))
         return np.concatenate([found[chosen], np.delete(found, chosen, axis=0)])
 
     def state(self) -> State:
         """What was told, with all parts."""
-        return super().state() | self._lessons.state()
+        return super().state() | self._lessons.state() | {"since": self._since}
 
     def load(self, state: State) -> None:
         """Continue from a saved state."""
         super().load(state)
         self._lessons.load(state)
+        self._since = int(state["since"])
+
+    # -- descents
+
+    @property
+    def _basis(self) -> Told:
+        return self._told.since(self._since)
+
+    def _stuck(self) -> bool:
+        """Whether this descent has long found nothing better."""
+        here = self._basis
+        if self.n_objectives > 1 or not self._told.valid.any() or len(here) <= self.startup + self.patience:
+            return False
+        scores = np.where(here.valid, here.values[:, 0], np.inf)
+        return bool(scores[-self.patience :].min() >= scores[: -self.patience].min() - BETTER)
 
     # -- models
-
-    @cached_property
-    def _lessons(self) -> Lessons:
-        return Lessons()
 
     @cached_property
     def parts(self) -> Parts:
@@ -180,33 +230,39 @@ class Composite(OverProcesses):
         return _of_objectives() if self.view is None else _of_metrics(self.view())
 
     def known(self) -> tuple[FloatArray, FloatArray]:
-        """Features of feasible designs and the logarithms of their parts."""
-        feasible = self._told.feasible
-        values = self._lessons.values[feasible]
-        return self._features(self._told.pool.indices[feasible]), np.log(values + offsets_of(values))
+        """Features of the feasible designs of this descent and the logarithms of their parts."""
+        here = self._basis
+        values = self._lessons.values[self._since :][here.feasible]
+        return self._features(here.pool.indices[here.feasible]), np.log(values + offsets_of(values))
 
     def _features(self, indices: Indices) -> FloatArray:
         return np.concatenate([self._encode(indices), self.parts.describe(indices)], axis=1)
 
     def _beliefs(self, rng: np.random.Generator) -> Beliefs:
         """What is believed now, of one cost: of several objectives under weights drawn anew."""
-        told, parts = self._told, self.parts
-        bounds_known = self.view is not None and told.feasible.sum() >= FEW
-        offsets = offsets_of(self._lessons.values[told.feasible])
-        cost, best = told.scalarised(some_weights(self.n_objectives, rng))
+        here, parts, values = self._basis, self.parts, self._lessons.values[self._since :]
+        bounds_known = self.view is not None and here.feasible.sum() >= FEW
+        offsets = offsets_of(values[here.feasible])
+        cost, best = here.scalarised(some_weights(self.n_objectives, rng))
 
         def costs(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
             objectives, violation = parts.outcome((np.exp(logs) - offsets).reshape(-1, logs.shape[-1]))
             outside = violation if bounds_known else np.zeros(len(violation))
             return cost(objectives).reshape(logs.shape[:-1]), outside.reshape(logs.shape[:-1])
 
-        if bounds_known:
-            log_valid = log_feasibility(self.space, told.pool.indices, self._lessons.why, rng)
-        else:
-            log_valid = log_validity(told, self._encode, rng, TREES)
-        draws = rng.standard_normal((DRAWS, self._lessons.values.shape[1]))
+        log_valid = self._log_feasible if bounds_known else log_validity(self._told, self._encode, rng, TREES)
+        draws = rng.standard_normal((DRAWS, values.shape[1]))
         draws = np.concatenate([draws, -draws])
         return Beliefs(self.model(), self._features, costs, log_valid, best, draws / draws.std(axis=0))
+
+    def _log_feasible(self, indices: Indices) -> FloatArray:
+        """Logarithm of the probability that designs are feasible [N], learnt anew where more is known by a share."""
+        known = len(self._told)
+        n = min(known, int(LEARNT_AGAIN ** np.floor(np.log(known) / np.log(LEARNT_AGAIN))))
+        if self._feasibility is None or self._feasibility[0] != n:
+            told, why = self._told.pool.indices[:n], self._lessons.why[:n]
+            self._feasibility = n, log_feasibility(self.space, told, why, np.random.default_rng([self.seed, n]))
+        return self._feasibility[1](indices)
 
 
 def _score(guess: Guess, log_valid: FloatArray, best: float, measure: Measure) -> FloatArray:

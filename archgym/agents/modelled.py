@@ -33,9 +33,14 @@ class Modelled(Agent):
         """Designs [M, P] that the model holds to be best, best first; known ones are passed over."""
 
     @property
+    def _basis(self) -> Told:
+        """What the model is fitted to."""
+        return self._told
+
+    @property
     def _ready(self) -> bool:
         """Whether there is something to fit a model to."""
-        return len(self._told) >= self.startup and int(self._told.feasible.sum()) > 1
+        return len(self._basis) >= self.startup and int(self._basis.feasible.sum()) > 1
 
     def propose(self, n: int, rng: np.random.Generator) -> Indices:
         """Random designs until the model can be fitted; then the first new ones of `promising`."""
@@ -79,6 +84,12 @@ class Told:
         self.pool += Pool(indices, outcome.objectives, outcome.violation).take(rows)
         self.known.add(indices)
         return rows
+
+    def since(self, row: int) -> Told:
+        """What it was told from a row on; known designs are the same."""
+        part = Told(self.space, self.pool.objectives.shape[1])
+        part.pool, part.known = self.pool.take(slice(row, None)), self.known
+        return part
 
     def state(self) -> State:
         """For the state of an agent."""

@@ -81,8 +81,8 @@ class OverProcesses(Modelled):
 
     def fit_where_due(self) -> None:
         """Fit the hyperparameters where what is known has grown by the share `refit`."""
-        if self._ready and len(self._told) >= self.refit * self._fitted:
-            self._fitted = len(self._told)
+        if self._ready and len(self._basis) >= self.refit * self._fitted:
+            self._fitted = len(self._basis)
             with isolated(np.random.default_rng([self.seed, self.asked, 1])), silent():
                 self._hyperparameters = _fitted(self.model())
 

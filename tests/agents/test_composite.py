@@ -23,7 +23,7 @@ def test_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, less in {"GENERATIONS": 2, "WIDTH": 24, "DRAWS": 8, "SHORTLIST": 24}.items():
         monkeypatch.setattr(composite, name, less)  # the contract is the same with less thought
     monkeypatch.setattr(processes, "ITERATIONS", 10)
-    check_agent(partial(Composite, batch=4, startup=10))
+    check_agent(partial(Composite, batch=4, startup=10, patience=12))
 
 
 def test_finds_the_optimum_of_a_small_space_behind_a_constraint() -> None:
@@ -32,6 +32,18 @@ def test_finds_the_optimum_of_a_small_space_behind_a_constraint() -> None:
     asked = np.concatenate(play(Composite(problem.space, 1, 0, batch=8, startup=16), problem, 10))
     assert len(np.unique(problem.space.rank(asked))) == len(asked) == 80  # of 1536
     assert problem(asked).scores.min() == optimum
+
+
+def test_a_descent_that_is_stuck_ends_and_the_next_one_knows_its_designs() -> None:
+    problem = Problem("small", mixed_space(3, 1), Objective("far_m"), feasible_size=2.2)
+    agent = Composite(problem.space, 1, 0, batch=8, startup=8, patience=8)
+    asked = np.concatenate(play(agent, problem, 12))
+    start = agent.state()["since"]
+    assert 16 < start <= 96
+    assert len(np.unique(problem.space.rank(asked))) == 96
+    again = Composite(problem.space, 1, 0, batch=8, startup=8, patience=8)
+    again.load(agent.state())
+    np.testing.assert_array_equal(again.ask(8), agent.ask(8))
 
 
 @pytest.mark.parametrize("targets", [1, 3])
