@@ -27,8 +27,9 @@ AGENT, BUDGET = "genetic?offspring=40&population=40", 600
 
 @pytest.fixture
 def often(monkeypatch):
-    """Report after every batch."""
+    """Report after every batch, and save it, however long the run has taken."""
     monkeypatch.setattr("archgym.search.loop.PROGRESS_S", 0)
+    monkeypatch.setattr("archgym.search.loop.CHECKPOINT_SHARE", 0)
 
 
 def at_call(number, act):
