@@ -6,7 +6,6 @@ choose the agents' defaults: those come from mobilenetv2 and bert-base.
 python benchmarks/agents.py optimum               # once: the true optima of all tasks, an hour on two cores
 python benchmarks/agents.py run --out DIR         # makes what is not there yet
 python benchmarks/agents.py report --out DIR      # tables; benchmarks/agents.json
-python benchmarks/agents.py lottery --out DIR2    # 20 settings of each agent; benchmarks/lottery.json
 
 Agents without runs in DIR keep what the record says of them.
 """
@@ -34,13 +33,6 @@ GROUPS = (
     (300, 10, "bayesian,forest,surrogate_genetic,tpe"),
 )
 RECORD = Path(__file__).with_name("agents.json")
-# The hyperparameter lottery: the first workload of each environment, one seed; the two dearest agents do not take part.
-DRAWN, DESIGNS = 20, 300
-PLAYERS = (
-    "genetic,local,annealing,ant_colony,cma_es,bottleneck,reinforce,a2c,ppo,masked_ppo,dqn,tpe,forest,"
-    "surrogate_genetic,composite"
-)
-LOTTERY = Path(__file__).with_name("lottery.json")
 SHOWN = (100, 300, 1000, 10_000)
 
 
@@ -88,29 +80,6 @@ def iqm(regrets: np.ndarray) -> float:
     return float(trim_mean(regrets, 0.25, axis=None))
 
 
-def lottery(out: Path) -> None:
-    for env, (bound, (workload, *_)) in TASKS.items():
-        archgym.compare(env, workload, [PLAYERS], OBJECTIVE, [bound], DESIGNS, 1, hyperparameters=DRAWN, out=out / env)
-    found = archgym.compare_runs([out / env for env in TASKS])
-    at = found.checkpoints.index(DESIGNS)
-    reached = {standing.contestant: standing.values[at].value for standing in found.standings}
-    rows = []
-    for agent in PLAYERS.split(","):
-        drawn = sorted(value for name, value in reached.items() if name.startswith(f"{agent}#"))
-        better = sum(value < reached[agent] for value in drawn)
-        row = {"agent": agent, "default": reached[agent], "best": drawn[0], "median": float(np.median(drawn))}
-        rows.append(row | {"worst": drawn[-1], "settings": len(drawn), "better_than_default": better})
-    rows.sort(key=lambda row: row["default"])
-    LOTTERY.write_text(json.dumps({"designs": DESIGNS, "agents": rows}, indent=1) + "\n")
-    print(
-        f"{found.measure} at {DESIGNS} designs, %\n\n| agent | default | best | median | worst | better than default |"
-    )
-    print("|---|" + "---:|" * 5)
-    for row in rows:
-        cells = [f"{100 * row[what]:.3g}" for what in ("default", "best", "median", "worst")]
-        print(f"| {row['agent']} | {' | '.join(cells)} | {row['better_than_default']} of {row['settings']} |")
-
-
 def merged(before: dict, now: dict) -> dict:
     """What was found now, and what was known before of agents that did not run now: of the same tasks and measure.
 
@@ -142,13 +111,13 @@ def cell(agent: dict, at: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["optimum", "run", "report", "lottery"])
+    parser.add_argument("what", choices=["optimum", "run", "report"])
     parser.add_argument("--out", type=Path, default=Path("runs/agents"))
     options = parser.parse_args()
     if options.what == "optimum":
         optima()
     else:
-        {"run": run, "report": report, "lottery": lottery}[options.what](options.out)
+        (run if options.what == "run" else report)(options.out)
 
 
 if __name__ == "__main__":

@@ -135,6 +135,14 @@ def interval(value: dict[str, float | None] | None) -> str:
     return f"{mean} [{low}, {high}]"
 
 
+def lottery_table(record: dict[str, Any]) -> str:
+    """Regret of default and drawn settings, in %."""
+    columns = ("default", "best", "median", "worst")
+    rows = [[row["agent"], *(f"{100 * row[name]:.3g}" for name in columns)] for row in record["agents"]]
+    head = f"Regret in % at {record['designs']} designs, of the default and of settings drawn at random.\n\n"
+    return head + markdown_table(["agent", *columns], rows)
+
+
 def gnn_table(record: dict[str, Any]) -> str:
     """Median regret of the GNN agent and of TPE, in %."""
     runs = {name: found for name, found in record.items() if " over " not in name}
@@ -212,6 +220,7 @@ TABLES = {
     "gnn": gnn_table,
     "hls4ml_surrogates": hls4ml_table,
     "kills": kills_table,
+    "lottery": lottery_table,
     "mirror": mirror_table,
     "surrogates": surrogates_table,
 }
