@@ -1,7 +1,7 @@
 """Every agent on four environments and three workloads each, ten seeds, against the true optimum.
 
 The objective is the energy-delay product under a bound on area (LUTs of an FPGA). None of these workloads was used to
-choose the agents' defaults: those come from mobilenetv2 and bert-base.
+choose the agents' defaults: those come from mobilenetv2 and bert-base, of `composite` also others (docs/agents.md).
 
 python benchmarks/agents.py optimum               # once: the true optima of all tasks, an hour on two cores
 python benchmarks/agents.py run --out DIR         # makes what is not there yet
@@ -90,7 +90,9 @@ def merged(before: dict, now: dict) -> dict:
         raise SystemExit("the record is of other tasks, or of another reference: run all agents")
     names = {agent["agent"] for agent in now["agents"]}
     agents = now["agents"] + [agent for agent in before["agents"] if agent["agent"] not in names]
-    reached = [[np.inf if np.isnan(iqm["value"]) else iqm["value"] for iqm in agent["iqm"][::-1]] for agent in agents]
+    reached = [
+        [np.inf if np.isnan(mean["value"]) else mean["value"] for mean in agent["iqm"][::-1]] for agent in agents
+    ]
     order = sorted(range(len(agents)), key=lambda place: reached[place])
     return now | {"agents": [agents[place] for place in order]}
 
